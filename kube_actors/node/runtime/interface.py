@@ -1,0 +1,276 @@
+"""What the node needs of a container runtime: sandboxes, containers, images, streams.
+
+Ideas and words are those of Kubernetes' Container Runtime Interface. A sandbox is what the containers
+of a pod share (network, hostname); it has an address. Everything a runtime made carries the pod's
+identity as labels, so that `list_pods` finds it again after a restart of the node agent: the runtime,
+not the agent, is the record of what runs.
+
+All methods are idempotent where a second call makes sense (stop, remove). They raise RuntimeFailure
+and its children, whose text goes to the user in the pod's status and events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from kube_actors.api.errors import KubeActorsError
+
+
+class RuntimeFailure(KubeActorsError):
+    """The runtime could not do it. `reason` is what Kubernetes shows, such as CreateContainerError."""
+
+    def __init__(self, message: str, reason: str = "RuntimeError") -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class ImageFailure(RuntimeFailure):
+    """An image is not here and cannot be had: ErrImagePull, ErrImageNeverPull, InvalidImageName."""
+
+
+class NoSuchContainer(RuntimeFailure):
+    """A container or sandbox that is gone."""
+
+
+class ContainerState(Enum):
+    CREATED = "created"
+    RUNNING = "running"
+    EXITED = "exited"
+
+
+@dataclass(frozen=True, slots=True)
+class PortMapping:
+    container_port: int
+    host_port: int
+    protocol: str = "TCP"
+    host_ip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxSpec:
+    """What the containers of a pod share."""
+
+    namespace: str
+    name: str
+    uid: str
+    hostname: str
+    # The address the pod shall have, chosen by the node from its range; empty with host_network.
+    ip: str = ""
+    host_network: bool = False
+    host_pid: bool = False
+    host_ipc: bool = False
+    share_processes: bool = False
+    dns_servers: tuple[str, ...] = ()
+    dns_searches: tuple[str, ...] = ()
+    dns_options: tuple[str, ...] = ()
+    # (address, hostnames) lines of /etc/hosts besides the pod's own.
+    host_aliases: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    ports: tuple[PortMapping, ...] = ()
+    sysctls: tuple[tuple[str, str], ...] = ()
+    attempt: int = 0
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Mount:
+    host_path: str
+    container_path: str
+    read_only: bool = False
+    # private, rslave (HostToContainer) or rshared (Bidirectional).
+    propagation: str = "private"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Resources as the kernel takes them; 0: none."""
+
+    cpu_shares: int = 2
+    cpu_quota_us: int = 0  # per period of 100 ms
+    memory_bytes: int = 0
+    oom_score_adj: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Security:
+    """The effective security context of a container."""
+
+    user: int | None = None
+    group: int | None = None
+    supplemental_groups: tuple[int, ...] = ()
+    privileged: bool = False
+    read_only_root: bool = False
+    no_new_privileges: bool = False
+    add_capabilities: tuple[str, ...] = ()
+    drop_capabilities: tuple[str, ...] = ()
+    seccomp_unconfined: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerSpec:
+    name: str
+    image: str
+    # None: the image's own entrypoint and command.
+    command: tuple[str, ...] | None = None
+    args: tuple[str, ...] | None = None
+    env: tuple[tuple[str, str], ...] = ()
+    working_dir: str = ""
+    mounts: tuple[Mount, ...] = ()
+    limits: Limits = field(default_factory=Limits)
+    security: Security = field(default_factory=Security)
+    stdin: bool = False
+    stdin_once: bool = False
+    tty: bool = False
+    stop_signal: str = ""
+    # 0 for the first run of the container, then the restart count.
+    attempt: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerRecord:
+    """A container as the runtime knows it. Times are seconds since the epoch, 0 where not reached."""
+
+    id: str  # with scheme: docker://…, process://…
+    name: str
+    attempt: int
+    state: ContainerState
+    image: str
+    image_id: str
+    created_at: float
+    started_at: float = 0.0
+    finished_at: float = 0.0
+    exit_code: int = 0
+    oom_killed: bool = False
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodRecord:
+    """A sandbox and its containers (all attempts that still exist) as the runtime knows them."""
+
+    sandbox_id: str
+    namespace: str
+    name: str
+    uid: str
+    attempt: int
+    ready: bool
+    ip: str
+    created_at: float
+    containers: tuple[ContainerRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that is on the node."""
+
+    id: str
+    names: tuple[str, ...]
+    size_bytes: int
+    user: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogOptions:
+    """`since` is seconds since the epoch; `tail` None: all lines."""
+
+    follow: bool = False
+    timestamps: bool = False
+    tail: int | None = None
+    since: float = 0.0
+    limit_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerStats:
+    """cpu_nanoseconds counts up from the container's start; memory is the working set."""
+
+    cpu_nanoseconds: int
+    memory_bytes: int
+
+
+class ExecSession(Protocol):
+    """A process inside a container and its streams."""
+
+    async def write_stdin(self, data: bytes) -> None: ...
+
+    async def close_stdin(self) -> None: ...
+
+    async def resize(self, width: int, height: int) -> None: ...
+
+    def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        """(1, stdout) and (2, stderr) chunks until both are closed."""
+        ...
+
+    async def wait(self) -> int:
+        """The exit code."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Runtime(Protocol):
+    """A container runtime. Methods may run concurrently for different pods, never for one pod."""
+
+    name: str
+
+    async def start(self) -> None:
+        """Raises ConfigError with one line for the user where the runtime cannot work here."""
+        ...
+
+    async def stop(self) -> None:
+        """Let go; everything that runs goes on running."""
+        ...
+
+    async def version(self) -> str:
+        """For status.nodeInfo.containerRuntimeVersion: docker://20.10.24."""
+        ...
+
+    async def list_pods(self) -> list[PodRecord]: ...
+
+    async def pod(self, uid: str) -> PodRecord | None: ...
+
+    def changes(self) -> AsyncIterator[str]:
+        """UIDs of pods in which something started or ended. It may miss some; the node relists."""
+        ...
+
+    async def run_sandbox(self, spec: SandboxSpec) -> PodRecord: ...
+
+    async def stop_sandbox(self, sandbox_id: str) -> None: ...
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        """Remove it with its containers and logs."""
+        ...
+
+    async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str: ...
+
+    async def start_container(self, container_id: str) -> None: ...
+
+    async def stop_container(self, container_id: str, grace_seconds: float) -> None:
+        """Stop signal, then KILL after the grace. Returns when it has ended."""
+        ...
+
+    async def remove_container(self, container_id: str) -> None: ...
+
+    async def image(self, name: str) -> Image | None:
+        """The image if it is on the node."""
+        ...
+
+    async def pull(self, name: str, auth: dict[str, str] | None = None) -> Image:
+        """Raises ImageFailure."""
+        ...
+
+    async def images(self) -> list[Image]: ...
+
+    async def remove_image(self, image_id: str) -> None: ...
+
+    def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
+        """Chunks of stdout and stderr, interleaved as written, whole lines where possible."""
+        ...
+
+    async def exec(self, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool) -> ExecSession: ...
+
+    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession: ...
+
+    async def stats(self, container_id: str) -> ContainerStats: ...

@@ -1,0 +1,134 @@
+"""Clients: a channel to one of several addresses, and stubs found by the service's descriptor."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import grpc
+from google.protobuf import message_factory
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+
+from kube_actors.rpc.errors import from_rpc
+from kube_actors.rpc.server import MAX_MESSAGE
+from kube_actors.rpc.tls import ClientTLS
+
+KEEPALIVE_MS = 10_000
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE),
+    ("grpc.max_send_message_length", MAX_MESSAGE),
+    ("grpc.keepalive_time_ms", KEEPALIVE_MS),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.http2.max_pings_without_data", 0),
+    # A restarted server is found again within a second, not after gRPC's default of up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 500),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Two channels of one process to one address must not share a connection (and its fate).
+    ("grpc.use_local_subchannel_pool", 1),
+    # Loopback and cluster addresses never go through a proxy of the environment.
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+class Channel:
+    """A connection that heals itself. Give all replicas of a server: the first that answers is used.
+
+    Addresses are `HOST:PORT` with IP addresses where there are several, or one `unix:PATH`.
+    """
+
+    def __init__(self, addresses: Sequence[str], tls: ClientTLS | None = None, token: str = "") -> None:
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        options = [*OPTIONS]
+        target = addresses[0] if len(addresses) == 1 else f"ipv4:{','.join(addresses)}"
+        if tls is None:
+            self._channel = grpc.aio.insecure_channel(target, options=options)
+            return
+        if tls.server_name:
+            options.append(("grpc.ssl_target_name_override", tls.server_name))
+        credentials = grpc.ssl_channel_credentials(tls.ca, tls.key or None, tls.certificate or None)
+        self._channel = grpc.aio.secure_channel(target, credentials, options=options)
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    def callable(self, method: MethodDescriptor) -> Any:
+        """The gRPC multicallable of a method."""
+        make = {
+            (False, False): self._channel.unary_unary,
+            (False, True): self._channel.unary_stream,
+            (True, False): self._channel.stream_unary,
+            (True, True): self._channel.stream_stream,
+        }[method.client_streaming, method.server_streaming]
+        return make(
+            f"/{method.containing_service.full_name}/{method.name}",
+            request_serializer=message_factory.GetMessageClass(method.input_type).SerializeToString,
+            response_deserializer=message_factory.GetMessageClass(method.output_type).FromString,
+        )
+
+    @property
+    def metadata(self) -> tuple[tuple[str, str], ...]:
+        return self._metadata
+
+
+class Stub:
+    """Calls of one service. Failures are raised as exceptions of `kube_actors.api.errors` or RpcError."""
+
+    def __init__(self, channel: Channel, service: ServiceDescriptor) -> None:
+        self._channel = channel
+        self._methods = {method.name: channel.callable(method) for method in service.methods}
+
+    async def unary(self, method: str, request: Any, timeout: float | None = None) -> Any:
+        """One request, one answer. `timeout` in seconds."""
+        try:
+            return await self._methods[method](request, timeout=timeout, metadata=self._channel.metadata)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from error
+
+    async def stream(self, method: str, request: Any) -> AsyncIterator[Any]:
+        """One request, a stream of answers. The call is cancelled when the iterator is closed."""
+        call = self._methods[method](request, metadata=self._channel.metadata)
+        try:
+            async for answer in call:
+                yield answer
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from error
+        finally:
+            call.cancel()
+
+    def open(self, method: str) -> Conversation:
+        """A stream in both directions."""
+        return Conversation(self._methods[method](metadata=self._channel.metadata))
+
+
+class Conversation:
+    """A bidirectional stream. One task may write while another reads."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    async def write(self, message: Any) -> None:
+        try:
+            await self._call.write(message)
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from error
+
+    async def done_writing(self) -> None:
+        """Half-close: the peer's iterator of requests ends."""
+        await self._call.done_writing()
+
+    async def read(self) -> Any | None:
+        """The next message, or None at the end of the stream."""
+        try:
+            message = await self._call.read()
+        except grpc.aio.AioRpcError as error:
+            raise from_rpc(error) from error
+        return None if message is grpc.aio.EOF else message
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        while (message := await self.read()) is not None:
+            yield message
+
+    def cancel(self) -> None:
+        self._call.cancel()
