@@ -40,7 +40,7 @@ class Channel:
 
     def __init__(self, addresses: Sequence[str], tls: ClientTLS | None = None, token: str = "") -> None:
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        options = [*OPTIONS]
+        options: list[tuple[str, str | int]] = [*OPTIONS]
         target = addresses[0] if len(addresses) == 1 else f"ipv4:{','.join(addresses)}"
         if tls is None:
             self._channel = grpc.aio.insecure_channel(target, options=options)

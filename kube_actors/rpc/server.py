@@ -151,7 +151,7 @@ def _unary(method: MethodDescriptor, behaviour: Callable[..., Awaitable[Any]]) -
     async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
             return await behaviour(request, _call(context))
-        except Exception as error:  # the boundary: every failure becomes a status
+        except Exception as error:  # noqa: BLE001  (the boundary: every failure becomes a status)
             await _abort(method, context, error)
 
     return handle
@@ -163,7 +163,7 @@ def _streaming(method: MethodDescriptor, behaviour: Callable[..., AsyncIterator[
         try:
             async for answer in answers:
                 yield answer
-        except Exception as error:  # the boundary: every failure becomes a status
+        except Exception as error:  # noqa: BLE001  (the boundary: every failure becomes a status)
             await _abort(method, context, error)
         finally:
             close = getattr(answers, "aclose", None)
