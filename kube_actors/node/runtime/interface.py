@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from kube_actors.api.errors import KubeActorsError
 
@@ -126,6 +126,9 @@ class ContainerSpec:
     stop_signal: str = ""
     # 0 for the first run of the container, then the restart count.
     attempt: int = 0
+    # What the container was made from. A record that gives it back lets the node see a changed definition;
+    # a runtime that cannot keep it leaves it empty.
+    spec_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ class ContainerRecord:
     exit_code: int = 0
     oom_killed: bool = False
     error: str = ""
+    spec_hash: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,3 +278,15 @@ class Runtime(Protocol):
     async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession: ...
 
     async def stats(self, container_id: str) -> ContainerStats: ...
+
+
+@runtime_checkable
+class Simulation(Protocol):
+    """A runtime behind which there is no machine: no files for volumes, no addresses that could be dialled.
+
+    The node keeps no files for its pods, and asks the runtime itself for the results of probes and hooks.
+    """
+
+    async def probe(self, container_id: str, kind: str) -> bool:
+        """Whether a startup, liveness or readiness probe of the container succeeds now."""
+        ...
