@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import Any
 
 import grpc
 from google.protobuf import message_factory
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 
-from kube_actors.rpc.errors import from_rpc
+from kube_actors.rpc.errors import RpcError, from_rpc
 from kube_actors.rpc.server import MAX_MESSAGE
 from kube_actors.rpc.tls import ClientTLS
 
@@ -38,9 +39,13 @@ class Channel:
     Addresses are `HOST:PORT` with IP addresses where there are several, or one `unix:PATH`.
     """
 
-    def __init__(self, addresses: Sequence[str], tls: ClientTLS | None = None, token: str = "") -> None:
+    def __init__(
+        self, addresses: Sequence[str], tls: ClientTLS | None = None, token: str = "", user_agent: str = ""
+    ) -> None:
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
-        options: list[tuple[str, str | int]] = [*OPTIONS]
+        options: list[tuple[str, int | str]] = [*OPTIONS]
+        if user_agent:
+            options.append(("grpc.primary_user_agent", user_agent))
         target = addresses[0] if len(addresses) == 1 else f"ipv4:{','.join(addresses)}"
         if tls is None:
             self._channel = grpc.aio.insecure_channel(target, options=options)
@@ -52,6 +57,15 @@ class Channel:
 
     async def close(self) -> None:
         await self._channel.close()
+
+    async def ready(self, timeout: float) -> bool:
+        """Connect now; whether that succeeded within `timeout` seconds."""
+        try:
+            async with asyncio.timeout(timeout):
+                await self._channel.channel_ready()
+        except TimeoutError:
+            return False
+        return True
 
     def callable(self, method: MethodDescriptor) -> Any:
         """The gRPC multicallable of a method."""
@@ -86,7 +100,7 @@ class Stub:
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
 
-    async def stream(self, method: str, request: Any) -> AsyncIterator[Any]:
+    async def stream(self, method: str, request: Any) -> AsyncGenerator[Any, None]:
         """One request, a stream of answers. The call is cancelled when the iterator is closed."""
         call = self._methods[method](request, metadata=self._channel.metadata)
         try:
@@ -109,10 +123,13 @@ class Conversation:
         self._call = call
 
     async def write(self, message: Any) -> None:
+        """Raises where the stream has ended; why it ended is what `read` raises."""
         try:
             await self._call.write(message)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
+        except asyncio.InvalidStateError as error:
+            raise RpcError("UNAVAILABLE", "the stream has ended") from error
 
     async def done_writing(self) -> None:
         """Half-close: the peer's iterator of requests ends."""
