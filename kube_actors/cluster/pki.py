@@ -78,7 +78,7 @@ class Pki:
         """
         try:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with _locked(folder):
+            with locked(folder):
                 if not (folder / "ca.crt").exists():
                     _create(folder)
                 return cls._load(folder)
@@ -271,7 +271,8 @@ def _public_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: one process at a time makes what is not there yet."""
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,0 +1,170 @@
+"""What a cluster is to look like: `cluster_configs/*.yaml` as frozen values.
+
+Only what works is accepted. Everything else is refused in one line that says where and what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from kube_actors.api.errors import ConfigError
+from kube_actors.cluster import settings
+from kube_actors.cluster.paths import checked_name
+from kube_actors.cluster.settings import PORT, between, section, setting
+
+MB = 1 << 20
+RUNTIMES = ("auto", "docker", "process", "simulated")
+MODES = ("ray", "embedded")
+# A /24 a node out of the pod range; a process cluster's range holds 32768 of them.
+MAX_NODES = 250
+
+
+def _network(value: str) -> str | None:
+    if not value:
+        return None
+    try:
+        network = ipaddress.ip_network(value)
+    except ValueError as error:
+        return f"is no network: {error}"
+    if network.version != 4 or network.prefixlen > 24:
+        return "must be an IPv4 network of /24 or larger"
+    return None
+
+
+def _address(value: str) -> str | None:
+    try:
+        ipaddress.IPv4Address(value)
+    except ValueError:
+        return "must be an IPv4 address of this machine"
+    return None
+
+
+def _cluster_name(value: str) -> str | None:
+    try:
+        checked_name(value)
+    except ConfigError as error:
+        return str(error).partition(": ")[2]
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServerSection:
+    """Where the API server listens: REST, gRPC for client certificates, gRPC for bearer tokens."""
+
+    host: str = setting("127.0.0.1", check=_address)
+    port: int = setting(6443, check=PORT)
+    grpc_port: int = setting(6444, check=PORT)
+    token_port: int = setting(6445, check=PORT)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSection:
+    engine: str = setting("embedded")
+    port: int = setting(2379, check=PORT)
+    # False: in memory, for clusters that need not survive (embedded only).
+    durable: bool = setting(True)
+
+
+@dataclass(frozen=True, slots=True)
+class MastersSection:
+    count: int = setting(1)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkersSection:
+    count: int = setting(1, check=between(1, MAX_NODES))
+    # Labels of every worker's Node object.
+    labels: dict[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSection:
+    """Empty: what suits the runtime. Pods of the process runtime live on loopback addresses."""
+
+    pod_cidr: str = setting("", check=_network)
+    service_cidr: str = setting("", check=_network)
+
+
+@dataclass(frozen=True, slots=True)
+class RaySection:
+    """The Ray to run on. `address` empty: start one on this machine; port 0: any that is free."""
+
+    address: str = setting("")
+    port: int = setting(0, check=PORT)
+    dashboard_port: int = setting(0, check=PORT)
+    num_cpus: int = setting(2, check=between(1, 4096))
+    object_store_memory: int = setting(100_000_000, check=between(80_000_000, 1 << 40))
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterConfig:
+    name: str = setting("default", check=_cluster_name)
+    mode: str = setting("ray", choices=MODES)
+    runtime: str = setting("auto", choices=RUNTIMES)
+    api_server: ApiServerSection = section(ApiServerSection)
+    store: StoreSection = section(StoreSection)
+    masters: MastersSection = section(MastersSection)
+    workers: WorkersSection = section(WorkersSection)
+    network: NetworkSection = section(NetworkSection)
+    ray: RaySection = section(RaySection)
+
+    def replace(self, **changes: Any) -> ClusterConfig:
+        return dataclasses.replace(self, **changes)
+
+
+def load(path: Path) -> ClusterConfig:
+    """Read and check a config file. Raises ConfigError with one line."""
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read the config {path}: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    return parse(content, str(path))
+
+
+def parse(content: Any, source: str) -> ClusterConfig:
+    """A config from what YAML gave; `source` names the file in errors."""
+    config = settings.read(ClusterConfig, content, source)
+    problem = unsupported(config) or _contradiction(config)
+    if problem:
+        raise ConfigError(f"{source}: {problem}")
+    return config
+
+
+def unsupported(config: ClusterConfig) -> str | None:
+    """What is valid but does not work yet, in words for the user."""
+    if config.masters.count != 1:
+        return f"masters.count: {config.masters.count} masters are not supported yet; allowed: 1"
+    if config.store.engine != "embedded":
+        return f"store.engine: {config.store.engine!r} is not supported yet; allowed: embedded"
+    if config.ray.address:
+        return "ray.address: joining a Ray that runs already is not supported yet; leave it out to start one"
+    if config.mode == "ray" and not config.store.durable:
+        return "store.durable: false needs mode: embedded; a Ray actor's memory does not survive its restart"
+    return None
+
+
+def _contradiction(config: ClusterConfig) -> str | None:
+    ports: dict[int, str] = {}
+    for name, port in (
+        ("apiServer.port", config.api_server.port),
+        ("apiServer.grpcPort", config.api_server.grpc_port),
+        ("apiServer.tokenPort", config.api_server.token_port),
+        ("store.port", config.store.port),
+        ("ray.port", config.ray.port),
+        ("ray.dashboardPort", config.ray.dashboard_port),
+    ):
+        if port and port in ports:
+            return f"{name}: {port} is also {ports[port]}; choose another"
+        ports[port] = name
+    pods, services = config.network.pod_cidr, config.network.service_cidr
+    if pods and services and ipaddress.ip_network(pods).overlaps(ipaddress.ip_network(services)):
+        return f"network.serviceCIDR: {services} overlaps network.podCIDR {pods}"
+    return None
