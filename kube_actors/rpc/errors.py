@@ -6,8 +6,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import grpc
 
 from kube_actors.api import encoding, errors
@@ -16,7 +14,7 @@ STATUS_KEY = "kube-status-bin"
 # Larger Status objects (a long list of causes) are cut to the message: HTTP/2 metadata is bounded.
 STATUS_LIMIT = 7000
 
-Metadata = Sequence[tuple[str, str | bytes]]
+Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 class RpcError(errors.KubeActorsError):
@@ -42,7 +40,7 @@ def to_status(error: errors.KubeActorsError) -> tuple[grpc.StatusCode, str, Meta
             metadata.append((STATUS_KEY, body))
     code = error.code if isinstance(error, RpcError) else error.grpc_code
     message = error.message if isinstance(error, RpcError) else str(error)
-    return grpc.StatusCode[code], message[:STATUS_LIMIT], metadata
+    return grpc.StatusCode[code], message[:STATUS_LIMIT], tuple(metadata)
 
 
 def from_rpc(error: grpc.aio.AioRpcError) -> errors.KubeActorsError:
