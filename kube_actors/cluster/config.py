@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import yaml
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster import settings
 from kube_actors.cluster.paths import checked_name
-from kube_actors.cluster.settings import PORT, between, section, setting
+from kube_actors.cluster.settings import PORT, between, setting
 
 MB = 1 << 20
 RUNTIMES = ("auto", "docker", "process", "simulated")
@@ -49,7 +49,7 @@ def _cluster_name(value: str) -> str | None:
     try:
         checked_name(value)
     except ConfigError as error:
-        return str(error).partition(": ")[2]
+        return str(error).partition(": ")[2].replace("use", "is no name: use", 1)
     return None
 
 
@@ -80,7 +80,7 @@ class MastersSection:
 class WorkersSection:
     count: int = setting(1, check=between(1, MAX_NODES))
     # Labels of every worker's Node object.
-    labels: dict[str, str] = dataclasses.field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,12 @@ class ClusterConfig:
     name: str = setting("default", check=_cluster_name)
     mode: str = setting("ray", choices=MODES)
     runtime: str = setting("auto", choices=RUNTIMES)
-    api_server: ApiServerSection = section(ApiServerSection)
-    store: StoreSection = section(StoreSection)
-    masters: MastersSection = section(MastersSection)
-    workers: WorkersSection = section(WorkersSection)
-    network: NetworkSection = section(NetworkSection)
-    ray: RaySection = section(RaySection)
+    api_server: ApiServerSection = field(default_factory=ApiServerSection)
+    store: StoreSection = field(default_factory=StoreSection)
+    masters: MastersSection = field(default_factory=MastersSection)
+    workers: WorkersSection = field(default_factory=WorkersSection)
+    network: NetworkSection = field(default_factory=NetworkSection)
+    ray: RaySection = field(default_factory=RaySection)
 
     def replace(self, **changes: Any) -> ClusterConfig:
         return dataclasses.replace(self, **changes)

@@ -1,14 +1,14 @@
 """Where a cluster keeps its state on this machine.
 
-    $KUBE_ACTORS_HOME (default ~/.kube-actors)/NAME/
-        cluster.json     what runs and where (record.py)
-        kubeconfig       mode 0600
-        token            an administrator's bearer token, mode 0600
-        pki/             the authority and the service-account key
-        store/           the embedded store's data
-        nodes/NAME/      volumes and logs of a node's pods
-        logs/            what the components and Ray write
-        run/             sockets and lock files; Ray's session while it runs
+$KUBE_ACTORS_HOME (default ~/.kube-actors)/NAME/
+    cluster.json     what runs and where (record.py)
+    kubeconfig       mode 0600
+    token            an administrator's bearer token, mode 0600
+    pki/             the authority and the service-account key
+    store/           the embedded store's data
+    nodes/NAME/      volumes and logs of a node's pods
+    logs/            what the components and Ray write
+    run/             sockets and lock files; Ray's session while it runs
 """
 
 from __future__ import annotations

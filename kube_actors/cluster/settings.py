@@ -27,11 +27,6 @@ def setting(default: Any, *, choices: tuple[Any, ...] = (), check: Check | None 
     return dataclasses.field(default=default, metadata={"choices": choices, "check": check})
 
 
-def section(cls: type[T]) -> Any:
-    """A field that is a section of its own, with all its defaults where the file does not mention it."""
-    return dataclasses.field(default_factory=cls)
-
-
 def between(low: int, high: int) -> Check:
     def check(value: Any) -> str | None:
         return None if low <= value <= high else f"must be from {low} to {high}"
