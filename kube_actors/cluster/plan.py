@@ -1,0 +1,101 @@
+"""A config resolved for this machine: which runtime, which addresses, which names. Pure but for `plan()`."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from pathlib import Path
+
+from kube_actors.api.errors import ConfigError
+from kube_actors.cluster.config import ClusterConfig
+from kube_actors.cluster.paths import ClusterPaths
+
+MASTER = "master-1"
+# Ranges by runtime: pods and services of the process runtime live on loopback addresses.
+LOOPBACK_RANGES = ("127.128.0.0/9", "127.96.0.0/12")
+CLUSTER_RANGES = ("10.244.0.0/16", "10.96.0.0/12")
+PROXIES = {"docker": "nftables", "process": "userspace", "simulated": ""}
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlan:
+    """One node agent."""
+
+    name: str
+    pod_cidr: str
+    # The first node of a machine serves the machine's services.
+    proxy: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPlan:
+    """Everything that the components' constructors need to know; picklable, so that actors get it as it is."""
+
+    name: str
+    root: Path
+    runtime: str
+    pod_cidr: str
+    service_cidr: str
+    host: str
+    rest_port: int
+    # gRPC and store addresses: HOST:PORT, or unix:PATH where all is in one process.
+    grpc_address: str
+    token_address: str
+    store_address: str
+    durable: bool
+    nodes: tuple[NodePlan, ...]
+    labels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def paths(self) -> ClusterPaths:
+        return ClusterPaths(self.root)
+
+    @property
+    def server_host(self) -> str:
+        """The address by which this machine reaches the API server."""
+        return "127.0.0.1" if self.host == "0.0.0.0" else self.host
+
+    @property
+    def loopback(self) -> bool:
+        """Whether pods have loopback addresses."""
+        return self.pod_cidr.startswith("127.")
+
+
+def plan(config: ClusterConfig, paths: ClusterPaths, runtime: str, *, embedded: bool) -> ClusterPlan:
+    """The plan of a config. `runtime` is the resolved kind (never auto). Raises ConfigError."""
+    default_pods, default_services = LOOPBACK_RANGES if runtime == "process" else CLUSTER_RANGES
+    pods = config.network.pod_cidr or default_pods
+    services = config.network.service_cidr or default_services
+    if runtime == "process" and not (pods.startswith("127.") and services.startswith("127.")):
+        raise ConfigError(
+            "network: the process runtime needs loopback ranges; leave podCIDR and serviceCIDR out, or use 127.x"
+        )
+    host = config.api_server.host
+    return ClusterPlan(
+        name=config.name,
+        root=paths.root,
+        runtime=runtime,
+        pod_cidr=pods,
+        service_cidr=services,
+        host=host,
+        rest_port=config.api_server.port,
+        grpc_address=f"{host}:{config.api_server.grpc_port}",
+        token_address=f"{host}:{config.api_server.token_port}",
+        store_address=f"unix:{paths.run / 'store.sock'}" if embedded else f"127.0.0.1:{config.store.port}",
+        durable=config.store.durable,
+        nodes=_nodes(config.workers.count, pods, PROXIES[runtime]),
+        labels=tuple(sorted(config.workers.labels.items())),
+    )
+
+
+def _nodes(count: int, pod_cidr: str, proxy: str) -> tuple[NodePlan, ...]:
+    """node-1 gets the second /24: the first one is left to gateways."""
+    subnets = ipaddress.IPv4Network(pod_cidr).subnets(new_prefix=24)
+    first = next(subnets)
+    ranges = [str(subnet) for subnet, _ in zip(subnets, range(count), strict=False)] or [str(first)]
+    if len(ranges) < count:
+        raise ConfigError(f"network.podCIDR: {pod_cidr} has room for {len(ranges)} nodes of /24 each, not {count}")
+    return tuple(
+        NodePlan(name=f"node-{number}", pod_cidr=cidr, proxy=proxy if number == 1 else "")
+        for number, cidr in enumerate(ranges, start=1)
+    )

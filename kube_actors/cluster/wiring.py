@@ -1,0 +1,198 @@
+"""Who constructs what: components from a plan and the cluster's authority.
+
+The embedded cluster, `kactl run` and the Ray actors all come here; nothing else constructs components.
+Components are imported inside the functions, so that a process pays only for those it runs.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kube_actors.api.errors import ConfigError
+from kube_actors.cluster.group import Component, Group
+from kube_actors.cluster.pki import API_SERVER, NODE, STORE, Pki
+from kube_actors.cluster.plan import ClusterPlan, NodePlan
+from kube_actors.rpc.server import Listener
+
+if TYPE_CHECKING:
+    from kube_actors.apiserver.server import ApiServer
+    from kube_actors.client.client import KubeClient
+    from kube_actors.node.runtime.interface import Runtime
+
+MASTERS_GROUP = "system:masters"
+NODES_GROUP = "system:nodes"
+ADMIN = "kubernetes-admin"
+SCHEDULER = "system:kube-scheduler"
+CONTROLLER_MANAGER = "system:kube-controller-manager"
+PROXY = "system:kube-proxy"
+# kube-apiserver's names for itself towards the store and towards nodes.
+STORE_CLIENT = "kube-apiserver-etcd-client"
+NODE_CLIENT = "kube-apiserver-kubelet-client"
+
+
+def resolve_runtime(kind: str) -> str:
+    """The kind itself, or for `auto`: docker where an engine answers, else process."""
+    if kind != "auto":
+        return kind
+    from kube_actors.node.runtime import select
+
+    return select.detect()
+
+
+def store(plan: ClusterPlan, pki: Pki, address: str = "") -> Group:
+    """The embedded store at the plan's address: with certificates, but for a socket in a private folder."""
+    from kube_actors.store.server import StoreConfig, StoreServer
+
+    address = address or plan.store_address
+    plain = address.startswith("unix:")
+    listener = Listener(address, tls=None if plain else pki.server_tls(STORE, (_host(address),)))
+    data_dir = plan.paths.store if plan.durable else None
+    return Group("store", [StoreServer(StoreConfig(listeners=(listener,), data_dir=data_dir))])
+
+
+def api_server(plan: ClusterPlan, pki: Pki) -> tuple[Group, ApiServer]:
+    """The API server; the second is the server itself, which knows its addresses once it runs."""
+    from kube_actors.apiserver.config import ApiServerConfig, StaticToken
+    from kube_actors.apiserver.server import ApiServer
+
+    tls = pki.server_tls(API_SERVER, server_hosts(plan))
+    token = plan.paths.read_or_make_token(plan.paths.token)
+    plain_store = plan.store_address.startswith("unix:")
+    server = ApiServer(
+        ApiServerConfig(
+            store_addresses=(plan.store_address,),
+            store_tls=None if plain_store else pki.client_tls(STORE_CLIENT, (MASTERS_GROUP,), STORE),
+            grpc_listeners=(
+                Listener(plan.grpc_address, tls),
+                Listener(plan.token_address, tls, client_certificates=False),
+            ),
+            rest_host=plan.host,
+            rest_port=plan.rest_port,
+            rest_tls=tls,
+            tokens=(StaticToken(token, ADMIN, uid=ADMIN, groups=(MASTERS_GROUP,)),),
+            node_tls=pki.client_tls(NODE_CLIENT, (MASTERS_GROUP,), NODE),
+            service_cidr=plan.service_cidr,
+            advertise_address=plan.server_host,
+            cluster_name=plan.name,
+            loopback_endpoints=plan.loopback,
+        )
+    )
+    return Group("apiserver", [server]), server
+
+
+def client(plan: ClusterPlan, pki: Pki, user: str, groups: tuple[str, ...] = (), agent: str = "") -> KubeClient:
+    """A client of the plan's API server by certificate."""
+    from kube_actors.client.client import KubeClient
+
+    address = reachable(plan.grpc_address)
+    return KubeClient([address], pki.client_tls(user, groups, API_SERVER), user_agent=agent or user)
+
+
+def scheduler(plan: ClusterPlan, pki: Pki) -> Group:
+    from kube_actors.scheduler import Scheduler
+
+    kube = client(plan, pki, SCHEDULER, agent="kube-scheduler")
+    return Group("scheduler", [kube, Scheduler(kube)])
+
+
+def controller_manager(plan: ClusterPlan, pki: Pki, identity: str) -> Group:
+    from kube_actors.controllers import ControllerConfig, ControllerManager
+
+    kube = client(plan, pki, CONTROLLER_MANAGER, agent="kube-controller-manager")
+    config = ControllerConfig(root_ca=pki.ca, identity=identity)
+    return Group("controller-manager", [kube, ControllerManager(kube, config)])
+
+
+def node(plan: ClusterPlan, pki: Pki, which: NodePlan) -> Group:
+    """A node agent with its runtime and, on the first node of a machine, the service proxy."""
+    from kube_actors.node import NodeAgent
+    from kube_actors.node.config import NodeConfig
+
+    user = f"system:node:{which.name}"
+    kube = client(plan, pki, user, (NODES_GROUP,), agent=f"node {which.name}")
+    root = plan.paths.node(which.name)
+    runtime = make_runtime(plan, which, root)
+    config = NodeConfig(
+        name=which.name,
+        root_dir=root,
+        listener=Listener(f"{plan.server_host}:0", pki.server_tls(NODE, (which.name, plan.server_host))),
+        advertise_address=plan.server_host,
+        pod_cidr=which.pod_cidr,
+        labels=dict(plan.labels),
+    )
+    members: list[Component] = [kube, NodeAgent(config, kube, runtime)]
+    removals: list[Callable[[], Awaitable[None]]] = [lambda: _remove_pods(runtime)]
+    if which.proxy:
+        from kube_actors.network.proxy import ProxyConfig, ServiceProxy
+
+        proxy_client = client(plan, pki, PROXY, (NODES_GROUP,), agent="kube-proxy")
+        proxy = ServiceProxy(
+            ProxyConfig(
+                mode=which.proxy,
+                node_name=which.name,
+                cluster_name=plan.name,
+                service_cidr=plan.service_cidr,
+                pod_cidr=plan.pod_cidr,
+            ),
+            proxy_client,
+        )
+        members += [proxy_client, proxy]
+        removals.append(proxy.remove)
+    return Group(f"node {which.name}", members, removals)
+
+
+def make_runtime(plan: ClusterPlan, which: NodePlan, root: Path) -> Runtime:
+    """The container runtime of one node."""
+    if plan.runtime == "docker":
+        from kube_actors.node.runtime.docker import DockerConfig, DockerRuntime
+
+        return DockerRuntime(
+            DockerConfig(
+                cluster=plan.name,
+                node=which.name,
+                pod_network=f"kube-actors-{plan.name}",
+                pod_subnet=plan.pod_cidr,
+            )
+        )
+    if plan.runtime == "process":
+        from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime
+
+        return ProcessRuntime(ProcessConfig(root_dir=root, cluster=plan.name, node=which.name))
+    if plan.runtime == "simulated":
+        from kube_actors.node.runtime.simulated import SimulatedConfig, SimulatedRuntime
+
+        return SimulatedRuntime(SimulatedConfig())
+    raise ConfigError(f"runtime {plan.runtime!r} is unknown; use docker, process or simulated")
+
+
+def server_hosts(plan: ClusterPlan) -> tuple[str, ...]:
+    """What the API server's certificate is valid for besides its stable names."""
+    import ipaddress
+
+    # Pods reach the API server by the first address of the service range.
+    first = str(ipaddress.ip_network(plan.service_cidr)[1])
+    hosts = [plan.server_host, first, socket.gethostname()]
+    return tuple(dict.fromkeys(hosts))
+
+
+def reachable(address: str) -> str:
+    """The address to dial for an address to listen on."""
+    return address.replace("0.0.0.0:", "127.0.0.1:")
+
+
+def _host(address: str) -> str:
+    return address.rpartition(":")[0]
+
+
+async def _remove_pods(runtime: Runtime) -> None:
+    """End what runs: the pods of a cluster do not outlive it."""
+    await runtime.start()
+    try:
+        for pod in await runtime.list_pods():
+            await runtime.stop_sandbox(pod.sandbox_id)
+            await runtime.remove_sandbox(pod.sandbox_id)
+    finally:
+        await runtime.stop()
