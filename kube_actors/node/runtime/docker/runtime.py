@@ -1,0 +1,346 @@
+"""DockerRuntime: the runtime interface on a Docker engine."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiodocker
+
+from kube_actors.aio.clock import Clock, SystemClock
+from kube_actors.api.errors import ConfigError
+from kube_actors.node.runtime.docker import names, pause, records, spec
+from kube_actors.node.runtime.docker.engine import Engine, failures
+from kube_actors.node.runtime.docker.events import pod_changes
+from kube_actors.node.runtime.docker.images import Images
+from kube_actors.node.runtime.docker.logs import read_logs
+from kube_actors.node.runtime.docker.network import ensure_network
+from kube_actors.node.runtime.docker.sessions import DockerAttach, DockerExec
+from kube_actors.node.runtime.docker.stats import container_stats
+from kube_actors.node.runtime.interface import (
+    ContainerSpec,
+    ContainerState,
+    ContainerStats,
+    ExecSession,
+    Image,
+    LogOptions,
+    Mount,
+    NoSuchContainer,
+    PodRecord,
+    RuntimeFailure,
+    SandboxSpec,
+)
+
+CREATE_SANDBOX = "CreatePodSandboxError"
+CREATE = "CreateContainerError"
+RUN = "RunContainerError"
+KILL = "KillContainerError"
+
+
+@dataclass(frozen=True, slots=True)
+class DockerConfig:
+    """`pod_network` is the Docker network's name, `pod_subnet` its range; nodes on one engine may share both."""
+
+    cluster: str
+    node: str
+    pod_network: str
+    pod_subnet: str
+    docker_host: str | None = None
+
+
+class DockerRuntime:
+    """Pods as Docker containers: a pause container holds the network, the others join it.
+
+    Nothing is kept here that the engine does not know: after a restart the labels tell everything.
+    """
+
+    name = "docker"
+
+    def __init__(self, config: DockerConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._owner = names.Owner(config.cluster, config.node)
+        self.engine = Engine(config.docker_host)
+        self._images = Images(self.engine)
+        self._inspected = _InspectCache(self.engine, self._owner)
+        self._ready_for_sandboxes = False
+
+    async def start(self) -> None:
+        await self.engine.start()
+        if self._machine() not in pause.MACHINES:
+            machines = " and ".join(pause.MACHINES)
+            await self.engine.stop()
+            raise ConfigError(f"the Docker engine runs on {self._machine()}; {machines} are supported")
+
+    async def stop(self) -> None:
+        await self.engine.stop()
+
+    async def version(self) -> str:
+        return f"docker://{self.engine.version.get('Version', 'unknown')}"
+
+    # Pods
+
+    async def list_pods(self) -> list[PodRecord]:
+        return records.pods(await self._inspected.all())
+
+    async def pod(self, uid: str) -> PodRecord | None:
+        found = records.pods(await self._inspected.all(f"{names.POD_UID}={uid}"))
+        return found[0] if found else None
+
+    async def changes(self) -> AsyncIterator[str]:
+        async for uid in pod_changes(self.engine, self._owner, self._clock):
+            if uid is not None:
+                yield uid
+                continue
+            with suppress(RuntimeFailure):
+                for record in await self.list_pods():
+                    yield record.uid
+
+    # Sandboxes
+
+    async def run_sandbox(self, spec_: SandboxSpec) -> PodRecord:
+        await self._prepare_for_sandboxes()
+        config = spec.sandbox_config(
+            spec_, self._owner, pause.pause_image_name(self._machine()), self._config.pod_network
+        )
+        identity = names.Identity.of_sandbox(spec_)
+        try:
+            docker_id = await self._create(identity.name(), config, CREATE_SANDBOX)
+        except RuntimeFailure:
+            # The image or the network may have been removed behind our back: look again the next time.
+            self._ready_for_sandboxes = False
+            raise
+        try:
+            await self._start(docker_id, CREATE_SANDBOX)
+        except RuntimeFailure:
+            self._ready_for_sandboxes = False
+            with suppress(RuntimeFailure):
+                await self._delete(docker_id)
+            raise
+        container = await self._inspected.one(docker_id)
+        if container is None:
+            raise RuntimeFailure("the sandbox vanished while it started", CREATE_SANDBOX)
+        return records.pods([container])[0]
+
+    async def stop_sandbox(self, sandbox_id: str) -> None:
+        docker_id = names.without_scheme(sandbox_id)
+        for member in await self._members(docker_id):
+            if member.state is ContainerState.RUNNING:
+                await self._kill(member.id)
+        await self._stop(docker_id, 2)
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        """Also the pod's older sandboxes, which its record does not name, and their containers."""
+        docker_id = names.without_scheme(sandbox_id)
+        sandbox = await self._inspected.one(docker_id)
+        doomed = {docker_id: sandbox.identity.attempt if sandbox else 0}
+        members = await self._members(docker_id)
+        if sandbox is not None:
+            of_pod = await self._inspected.all(f"{names.POD_UID}={sandbox.identity.pod_uid}")
+            older = [c for c in of_pod if c.identity.is_sandbox and c.identity.attempt < sandbox.identity.attempt]
+            doomed |= {container.id: container.identity.attempt for container in older}
+            members = [c for c in of_pod if not c.identity.is_sandbox and c.identity.sandbox_id in doomed]
+        for member in members:
+            await self._delete(member.id)
+        for pause_id in sorted(doomed, key=lambda item: doomed[item]):
+            await self._delete(pause_id)
+
+    # Containers
+
+    async def create_container(self, sandbox_id: str, spec_: ContainerSpec) -> str:
+        docker_id = names.without_scheme(sandbox_id)
+        sandbox = await self._inspected.one(docker_id)
+        if sandbox is None:
+            raise NoSuchContainer(f"sandbox {docker_id} does not exist", CREATE)
+        pod = sandbox.identity
+        identity = names.Identity(
+            is_sandbox=False,
+            pod_name=pod.pod_name,
+            pod_namespace=pod.pod_namespace,
+            pod_uid=pod.pod_uid,
+            container=spec_.name,
+            attempt=spec_.attempt,
+            sandbox_id=docker_id,
+            image=spec_.image,
+            spec_hash=spec_.spec_hash,
+        )
+        if self.engine.endpoint.local:
+            _make_missing_sources(spec_.mounts)
+        config = spec.container_config(spec_, identity, self._owner, sandbox.modes)
+        return names.with_scheme(await self._create(identity.name(), config, CREATE))
+
+    async def start_container(self, container_id: str) -> None:
+        await self._start(names.without_scheme(container_id), RUN)
+
+    async def stop_container(self, container_id: str, grace_seconds: float) -> None:
+        docker_id = names.without_scheme(container_id)
+        if grace_seconds <= 0:
+            await self._kill(docker_id)
+        else:
+            await self._stop(docker_id, math.ceil(grace_seconds))
+
+    async def remove_container(self, container_id: str) -> None:
+        await self._delete(names.without_scheme(container_id))
+
+    # Images
+
+    async def image(self, name: str) -> Image | None:
+        return await self._images.find(name)
+
+    async def pull(self, name: str, auth: dict[str, str] | None = None) -> Image:
+        return await self._images.pull(name, auth)
+
+    async def images(self) -> list[Image]:
+        return await self._images.list()
+
+    async def remove_image(self, image_id: str) -> None:
+        await self._images.remove(image_id)
+
+    # Streams
+
+    async def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
+        docker_id = names.without_scheme(container_id)
+        async for chunk in read_logs(self.engine, docker_id, await self._has_tty(docker_id), options):
+            yield chunk
+
+    async def exec(self, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool) -> ExecSession:
+        return await DockerExec.open(self.engine, names.without_scheme(container_id), command, stdin=stdin, tty=tty)
+
+    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:
+        """`tty` is what the caller expects; how the streams are framed depends on the container alone."""
+        docker_id = names.without_scheme(container_id)
+        return await DockerAttach.open(self.engine, docker_id, stdin=stdin, tty=await self._has_tty(docker_id))
+
+    async def stats(self, container_id: str) -> ContainerStats:
+        return await container_stats(self.engine, names.without_scheme(container_id))
+
+    # What the above is made of
+
+    def _machine(self) -> str:
+        return str(self.engine.version.get("Arch", "unknown"))
+
+    async def _prepare_for_sandboxes(self) -> None:
+        if self._ready_for_sandboxes:
+            return
+        machine = self._machine()
+        name = pause.pause_image_name(machine)
+        if await self._images.find(name) is None:
+            await self._images.load_root(name, pause.pause_image(machine), ('ENTRYPOINT ["/pause"]',))
+        await ensure_network(self.engine, self._config.pod_network, self._config.pod_subnet, self._config.cluster)
+        self._ready_for_sandboxes = True
+
+    async def _create(self, name: str, config: dict[str, Any], reason: str) -> str:
+        """A name that is taken is that of a container whose creation we did not live to see: it is replaced."""
+        async with failures(reason):
+            try:
+                return str((await self.engine.docker.containers.create(config, name=name)).id)
+            except aiodocker.DockerError as exc:
+                if exc.status != 409:
+                    raise
+                await self.engine.docker.containers.container(name).delete(force=True, v=True)
+                return str((await self.engine.docker.containers.create(config, name=name)).id)
+
+    async def _start(self, docker_id: str, reason: str) -> None:
+        async with failures(reason):
+            await self.engine.docker.containers.container(docker_id).start()
+
+    async def _stop(self, docker_id: str, grace_seconds: int) -> None:
+        async with failures(KILL):
+            with suppress_gone():
+                await self.engine.docker.containers.container(docker_id).stop(t=grace_seconds)
+
+    async def _kill(self, docker_id: str) -> None:
+        async with failures(KILL):
+            container = self.engine.docker.containers.container(docker_id)
+            with suppress_gone():
+                await container.kill(signal="SIGKILL")
+                await container.wait()
+
+    async def _delete(self, docker_id: str) -> None:
+        self._inspected.forget(docker_id)
+        async with failures("RemoveContainerError"):
+            with suppress_gone():
+                await self.engine.docker.containers.container(docker_id).delete(force=True, v=True)
+
+    async def _members(self, sandbox_id: str) -> Sequence[records.Inspected]:
+        return await self._inspected.all(f"{names.SANDBOX_ID}={sandbox_id}")
+
+    async def _has_tty(self, docker_id: str) -> bool:
+        async with failures():
+            return bool((await self.engine.json("GET", f"containers/{docker_id}/json"))["Config"]["Tty"])
+
+
+class suppress_gone:
+    """Swallows the engine's answers that what shall end or go has already ended or gone."""
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> bool:
+        if not isinstance(error, aiodocker.DockerError):
+            return False
+        return (
+            error.status == 404
+            or (error.status == 409 and ("is not running" in error.message or "already in progress" in error.message))
+            or (error.status == 500 and "is not running" in error.message)
+        )
+
+
+class _InspectCache:
+    """Inspects of our containers. The list says each one's state; only what changed state is inspected again.
+
+    A container of ours runs once, so that within one state nothing of its record changes.
+    """
+
+    def __init__(self, engine: Engine, owner: names.Owner) -> None:
+        self._engine = engine
+        self._owner = owner
+        self._known: dict[str, tuple[str, records.Inspected]] = {}
+
+    def forget(self, docker_id: str) -> None:
+        self._known.pop(docker_id, None)
+
+    async def all(self, *labels: str) -> list[records.Inspected]:
+        filters = json.dumps(self._owner.filters(*labels))
+        async with failures():
+            listed = await self._engine.json("GET", "containers/json", params={"all": "1", "filters": filters})
+        if not labels:
+            present = {item["Id"] for item in listed}
+            self._known = {key: value for key, value in self._known.items() if key in present}
+        found = [await self._of(item["Id"], item["State"]) for item in listed]
+        return [container for container in found if container is not None]
+
+    async def one(self, docker_id: str) -> records.Inspected | None:
+        """Freshly inspected; None if it is gone or not ours."""
+        try:
+            async with failures():
+                answer = await self._engine.json("GET", f"containers/{docker_id}/json")
+        except NoSuchContainer:
+            self.forget(docker_id)
+            return None
+        identity = names.Identity.parse(answer["Config"]["Labels"] or {})
+        if identity is None:
+            return None
+        container = records.inspected(answer, identity)
+        self._known[docker_id] = answer["State"]["Status"], container
+        return container
+
+    async def _of(self, docker_id: str, state: str) -> records.Inspected | None:
+        known = self._known.get(docker_id)
+        # A created container may have failed to start since.
+        if known is not None and known[0] == state and state != "created":
+            return known[1]
+        return await self.one(docker_id)
+
+
+def _make_missing_sources(mounts: Sequence[Mount]) -> None:
+    """Docker refuses to bind what does not exist; for a hostPath without a type Kubernetes makes a directory."""
+    for mount in mounts:
+        if not os.path.lexists(mount.host_path):
+            with suppress(OSError):
+                Path(mount.host_path).mkdir(parents=True, exist_ok=True)

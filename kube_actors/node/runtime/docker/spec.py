@@ -1,0 +1,166 @@
+"""What we want, as the JSON that Docker's container create takes. Pure.
+
+What the containers of a pod share stands on the pause container, because Docker refuses it on a member of
+another container's network: hostname, DNS, hosts, ports.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kube_actors.node.runtime.docker.names import MODES, Identity, Owner
+from kube_actors.node.runtime.interface import ContainerSpec, Limits, Mount, PortMapping, SandboxSpec, Security
+
+Json = dict[str, Any]
+
+CPU_PERIOD_US = 100_000
+# Kubernetes' containerLogMaxSize and containerLogMaxFiles.
+LOG_CONFIG: Json = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
+# The pause container must outlive its members when memory runs out.
+PAUSE_OOM_SCORE = -998
+
+
+@dataclass(frozen=True, slots=True)
+class SandboxModes:
+    """What a container has to know of its sandbox; kept as a label on the pause container."""
+
+    host_ipc: bool = False
+    host_pid: bool = False
+    share_processes: bool = False
+
+    @classmethod
+    def of(cls, spec: SandboxSpec) -> SandboxModes:
+        return cls(spec.host_ipc, spec.host_pid, spec.share_processes)
+
+    @classmethod
+    def parse(cls, label: str) -> SandboxModes:
+        words = label.split(",")
+        return cls("host-ipc" in words, "host-pid" in words, "share-processes" in words)
+
+    def label(self) -> str:
+        words = {"host-ipc": self.host_ipc, "host-pid": self.host_pid, "share-processes": self.share_processes}
+        return ",".join(word for word, is_set in words.items() if is_set)
+
+
+def sandbox_config(spec: SandboxSpec, owner: Owner, image: str, network: str) -> Json:
+    """No restart policy: a pause container that Docker restarts has a new network, of which its running members
+    know nothing. A sandbox that ended is replaced with its containers, as the kubelet does."""
+    identity = Identity.of_sandbox(spec).labels() | {MODES: SandboxModes.of(spec).label()}
+    config: Json = {
+        "Image": image,
+        "Labels": dict(spec.labels) | owner.labels() | identity,
+        "HostConfig": {
+            "NetworkMode": "host" if spec.host_network else network,
+            "IpcMode": "host" if spec.host_ipc else "shareable",
+            "LogConfig": LOG_CONFIG,
+            "CpuShares": 2,
+            "OomScoreAdj": PAUSE_OOM_SCORE,
+            "SecurityOpt": ["no-new-privileges"],
+            "Dns": list(spec.dns_servers),
+            "DnsSearch": list(spec.dns_searches),
+            "DnsOptions": list(spec.dns_options),
+            "ExtraHosts": [f"{name}:{ip}" for ip, names in spec.host_aliases for name in names],
+            "Sysctls": dict(spec.sysctls),
+        },
+    }
+    if spec.host_pid:
+        config["HostConfig"]["PidMode"] = "host"
+    if not spec.host_network:
+        config["Hostname"] = spec.hostname
+        ports, bindings = _ports(spec.ports)
+        config["ExposedPorts"] = ports
+        config["HostConfig"]["PortBindings"] = bindings
+        if spec.ip:
+            config["NetworkingConfig"] = {"EndpointsConfig": {network: {"IPAMConfig": {"IPv4Address": spec.ip}}}}
+    return config
+
+
+def _ports(mappings: Sequence[PortMapping]) -> tuple[Json, Json]:
+    bindings: dict[str, list[dict[str, str]]] = {}
+    for mapping in mappings:
+        if mapping.host_port:
+            key = f"{mapping.container_port}/{mapping.protocol.lower()}"
+            bindings.setdefault(key, []).append({"HostIp": mapping.host_ip, "HostPort": str(mapping.host_port)})
+    return {key: {} for key in bindings}, bindings
+
+
+def container_config(spec: ContainerSpec, identity: Identity, owner: Owner, sandbox: SandboxModes) -> Json:
+    """Entrypoint and Cmd follow Kubernetes' table: a command drops the image's arguments, Docker does the same."""
+    config: Json = {
+        "Image": spec.image,
+        "Labels": owner.labels() | identity.labels(),
+        "Env": [f"{name}={value}" for name, value in spec.env],
+        "WorkingDir": spec.working_dir,
+        "OpenStdin": spec.stdin,
+        "StdinOnce": spec.stdin_once,
+        "Tty": spec.tty,
+        # Kubernetes has its own probes.
+        "Healthcheck": {"Test": ["NONE"]},
+        "HostConfig": {
+            "NetworkMode": f"container:{identity.sandbox_id}",
+            "IpcMode": "host" if sandbox.host_ipc else f"container:{identity.sandbox_id}",
+            "LogConfig": LOG_CONFIG,
+            "Mounts": [_mount(mount) for mount in spec.mounts],
+            **_limits(spec.limits),
+            **_security(spec.security),
+        },
+    }
+    if sandbox.host_pid:
+        config["HostConfig"]["PidMode"] = "host"
+    elif sandbox.share_processes:
+        config["HostConfig"]["PidMode"] = f"container:{identity.sandbox_id}"
+    if spec.command:
+        config["Entrypoint"] = list(spec.command)
+    if spec.args:
+        config["Cmd"] = list(spec.args)
+    if spec.stop_signal:
+        config["StopSignal"] = spec.stop_signal
+    if user := _user(spec.security):
+        config["User"] = user
+    return config
+
+
+def _user(security: Security) -> str:
+    if security.user is None and security.group is None:
+        return ""
+    user = "0" if security.user is None else str(security.user)
+    return user if security.group is None else f"{user}:{security.group}"
+
+
+def _mount(mount: Mount) -> Json:
+    propagation = {"private": "rprivate", "rslave": "rslave", "rshared": "rshared"}[mount.propagation]
+    return {
+        "Type": "bind",
+        "Source": mount.host_path,
+        "Target": mount.container_path,
+        "ReadOnly": mount.read_only,
+        "BindOptions": {"Propagation": propagation},
+    }
+
+
+def _limits(limits: Limits) -> Json:
+    resources: Json = {"CpuShares": limits.cpu_shares, "OomScoreAdj": limits.oom_score_adj}
+    if limits.cpu_quota_us:
+        resources |= {"CpuPeriod": CPU_PERIOD_US, "CpuQuota": limits.cpu_quota_us}
+    if limits.memory_bytes:
+        # Equal to Memory: no swap, as Kubernetes counts memory without it.
+        resources |= {"Memory": limits.memory_bytes, "MemorySwap": limits.memory_bytes}
+    return resources
+
+
+def _security(security: Security) -> Json:
+    options = []
+    if security.no_new_privileges:
+        options.append("no-new-privileges")
+    if security.seccomp_unconfined:
+        options.append("seccomp=unconfined")
+    return {
+        "Privileged": security.privileged,
+        "ReadonlyRootfs": security.read_only_root,
+        "CapAdd": list(security.add_capabilities),
+        "CapDrop": list(security.drop_capabilities),
+        "GroupAdd": [str(group) for group in security.supplemental_groups],
+        "SecurityOpt": options,
+    }
