@@ -1,0 +1,38 @@
+"""What can be set of the controller manager. Names and defaults are kube-controller-manager's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class NodeLifecycleConfig:
+    """When a silent node is given up. `monitor_grace_seconds` is Kubernetes' classic 40 s: four missed leases."""
+
+    monitor_period: float = 5.0
+    monitor_grace_seconds: float = 40.0
+    startup_grace_seconds: float = 60.0
+    # Nodes tainted NoExecute a second and zone; the secondary rate is for a zone that fails in large part.
+    eviction_rate: float = 0.1
+    secondary_eviction_rate: float = 0.01
+    large_zone_size: int = 50
+    unhealthy_zone_threshold: float = 0.55
+
+
+@dataclass(frozen=True, slots=True)
+class ControllerConfig:
+    """`identity` names this manager in the lease; `root_ca` is the PEM of the CA that pods trust."""
+
+    root_ca: bytes
+    identity: str
+    leader_elect: bool = True
+    lease_seconds: float = 15.0
+    renew_deadline: float = 10.0
+    retry_period: float = 2.0
+    # Empty: nodes bring their own podCIDR, nothing is allocated.
+    cluster_cidr: str = ""
+    node_cidr_mask_size: int = 24
+    terminated_pod_gc_threshold: int = 12500
+    node_lifecycle: NodeLifecycleConfig = field(default_factory=NodeLifecycleConfig)
+    # Names of controllers that are not started; "" starts all.
+    disabled: frozenset[str] = frozenset()
