@@ -1,20 +1,24 @@
-"""From the bytes of a request to an object as Kubernetes' decoders would leave it.
+"""From the bytes of a request to an object as Kubernetes' decoders and encoders would leave it.
 
     decode(resource, data)   JSON bytes -> Decoded(obj, problems)
     convert(resource, obj)   the same for an object that is parsed already (a patch's result)
 
-`problems` lists unknown and duplicate fields in Kubernetes' words; the caller warns, refuses or ignores
-them as `fieldValidation` says. What has the wrong type raises `DecodeError`.
+The object is in normal form (see `normal`): no nulls, no unknown fields, quantities canonical. `problems` lists
+unknown and duplicate fields in Kubernetes' words; the caller warns, refuses or ignores them as `fieldValidation`
+says. What has the wrong type, or is no JSON, raises `DecodeError`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
 from kube_actors.api import Obj, schema
+from kube_actors.api.normal import Mismatch, normalizer, unknown_fields
 from kube_actors.api.resources import Resource
 from kube_actors.api.schema import SchemaNode
 
@@ -25,7 +29,7 @@ class DecodeError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """An object with known fields only, and what was wrong with the others."""
+    """An object in normal form, and what was wrong with fields that it does not hold."""
 
     obj: Obj
     problems: tuple[str, ...] = ()
@@ -36,36 +40,105 @@ def strict_error(problems: Sequence[str]) -> str:
     return f"strict decoding error: {', '.join(problems)}"
 
 
-def decode(resource: Resource, data: bytes) -> Decoded:
+def decode(resource: Resource, data: bytes, *, find_duplicates: bool = True) -> Decoded:
     """The object that a request's JSON body holds. Raises DecodeError."""
+    obj = parse(data)
+    duplicates = tuple(duplicate_fields(data, obj)) if find_duplicates else ()
+    decoded = convert(resource, obj)
+    return Decoded(decoded.obj, duplicates + decoded.problems) if duplicates else decoded
+
+
+def convert(resource: Resource, obj: Any) -> Decoded:
+    """The normal form of `obj`, which is left as it is. Raises DecodeError."""
+    return convert_node(schema.of(resource), obj)
+
+
+def convert_node(node: SchemaNode, obj: Any) -> Decoded:
+    """As `convert`, for an object of any definition (a Binding, an Eviction, a Scale)."""
+    unknown: list[str] = []
     try:
-        obj = orjson.loads(data)
-    except ValueError as error:
-        raise DecodeError(str(error)) from None
-    return convert(resource, obj)
+        normal = normalizer(node)({} if obj is None else obj, unknown)
+    except Mismatch as error:
+        raise DecodeError(error.message()) from None
+    problems = tuple(f'unknown field "{path}"' for path in unknown_fields(node, obj)) if unknown else ()
+    return Decoded(normal, problems)
 
 
-def convert(resource: Resource, obj: Obj) -> Decoded:
-    """`obj` itself, with unknown fields dropped. Raises DecodeError."""
-    problems: list[str] = []
-    if isinstance(obj, dict):
-        _prune(schema.of(resource), obj, "", problems)
-    return Decoded(obj, tuple(problems))
+def parse(data: bytes) -> Any:
+    """JSON as Go reads it; of a field given twice the last counts. Raises DecodeError."""
+    try:
+        return orjson.loads(data)
+    except ValueError:
+        return _parse_leniently(data)
 
 
-def _prune(node: SchemaNode, value: object, path: str, problems: list[str]) -> None:
-    if isinstance(value, dict) and node.properties:
-        for key in list(value):
-            child = node.properties.get(key)
+def duplicate_fields(data: bytes, parsed: Any) -> Iterator[str]:
+    """`duplicate field "spec.x"` for every field that stands twice in one object of `data`."""
+    # Compact JSON without duplicates is as long as it is when encoded again: the common case, in microseconds.
+    if len(data) == len(orjson.dumps(parsed)):
+        return
+    document = json.loads(data, object_pairs_hook=_Pairs)
+    seen: set[str] = set()
+    for path in _duplicates(document, ""):
+        if path not in seen:
+            seen.add(path)
+            yield f'duplicate field "{path}"'
+
+
+class _Pairs(list[tuple[str, Any]]):
+    """The members of one object, all of them."""
+
+
+def _duplicates(value: Any, path: str) -> Iterator[str]:
+    if isinstance(value, _Pairs):
+        names: set[str] = set()
+        for key, item in value:
             where = f"{path}.{key}" if path else key
-            if child is None:
-                problems.append(f'unknown field "{where}"')
-                del value[key]
-            else:
-                _prune(child, value[key], where, problems)
-    elif isinstance(value, dict) and node.additional:
-        for key, inner in value.items():
-            _prune(node.additional, inner, f"{path}.{key}", problems)
-    elif isinstance(value, list) and node.items:
-        for index, inner in enumerate(value):
-            _prune(node.items, inner, f"{path}[{index}]", problems)
+            if key in names:
+                yield where
+            names.add(key)
+            yield from _duplicates(item, where)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _duplicates(item, f"{path}[{index}]")
+
+
+def _parse_leniently(data: bytes) -> Any:
+    """What orjson refuses and Go takes: invalid UTF-8, lone surrogates, huge numbers."""
+    try:
+        return json.loads(data.decode("utf-8", errors="replace"), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise DecodeError(_syntax_error(data, error)) from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+def _syntax_error(data: bytes, error: Exception) -> str:
+    """encoding/json's words for the first byte that does not fit."""
+    if isinstance(error, RecursionError):
+        return "exceeded max depth"
+    if not isinstance(error, json.JSONDecodeError):
+        return f"invalid character 'N' looking for beginning of value ({error})"
+    text = error.doc
+    at = error.pos
+    while at < len(text) and text[at] in " \t\r\n":
+        at += 1
+    if at >= len(text):
+        return "unexpected end of JSON input"
+    if error.msg.startswith("Unterminated string"):
+        return "unexpected end of JSON input"
+    shown = {"'": "\\'", '"': '"'}.get(text[at], text[at])
+    return f"invalid character '{shown}' {_GO_CONTEXT.get(error.msg, 'looking for beginning of value')}"
+
+
+_GO_CONTEXT = {
+    "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
+    "Expecting ':' delimiter": "after object key",
+    "Expecting ',' delimiter": "after object key:value pair",
+    "Expecting value": "looking for beginning of value",
+    "Extra data": "after top-level value",
+    "Invalid control character at": "in string literal",
+    "Invalid \\escape": "in string escape code",
+}

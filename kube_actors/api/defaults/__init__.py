@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache
 
 from kube_actors.api import Obj
 from kube_actors.api.resources import Resource
