@@ -11,14 +11,14 @@ says. What has the wrong type, or is no JSON, raises `DecodeError`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from kube_actors.api import Obj, schema
-from kube_actors.api.normal import Mismatch, normalizer, unknown_fields
+from kube_actors.api.normal import Mismatch, Pairs, normalizer, problems
 from kube_actors.api.resources import Resource
 from kube_actors.api.schema import SchemaNode
 
@@ -35,17 +35,20 @@ class Decoded:
     problems: tuple[str, ...] = ()
 
 
-def strict_error(problems: Sequence[str]) -> str:
+def strict_error(faults: Sequence[str]) -> str:
     """`strict decoding error: unknown field "spec.x", duplicate field "spec.y"`."""
-    return f"strict decoding error: {', '.join(problems)}"
+    return f"strict decoding error: {', '.join(faults)}"
 
 
-def decode(resource: Resource, data: bytes, *, find_duplicates: bool = True) -> Decoded:
+def decode(resource: Resource, data: bytes) -> Decoded:
     """The object that a request's JSON body holds. Raises DecodeError."""
     obj = parse(data)
-    duplicates = tuple(duplicate_fields(data, obj)) if find_duplicates else ()
-    decoded = convert(resource, obj)
-    return Decoded(decoded.obj, duplicates + decoded.problems) if duplicates else decoded
+    # Compact JSON without duplicates is as long as when it is encoded again: the common case, in microseconds.
+    if len(data) == len(orjson.dumps(obj)):
+        return convert(resource, obj)
+    node = schema.of(resource)
+    pairs = json.loads(data.decode("utf-8", errors="replace"), object_pairs_hook=Pairs)
+    return Decoded(_normal(node, obj, []), tuple(dict.fromkeys(problems(node, pairs))))
 
 
 def convert(resource: Resource, obj: Any) -> Decoded:
@@ -56,12 +59,16 @@ def convert(resource: Resource, obj: Any) -> Decoded:
 def convert_node(node: SchemaNode, obj: Any) -> Decoded:
     """As `convert`, for an object of any definition (a Binding, an Eviction, a Scale)."""
     unknown: list[str] = []
+    normal = _normal(node, obj, unknown)
+    return Decoded(normal, tuple(problems(node, obj)) if unknown else ())
+
+
+def _normal(node: SchemaNode, obj: Any, unknown: list[str]) -> Obj:
     try:
-        normal = normalizer(node)({} if obj is None else obj, unknown)
+        normal: Obj = normalizer(node)({} if obj is None else obj, unknown)
     except Mismatch as error:
         raise DecodeError(error.message()) from None
-    problems = tuple(f'unknown field "{path}"' for path in unknown_fields(node, obj)) if unknown else ()
-    return Decoded(normal, problems)
+    return normal
 
 
 def parse(data: bytes) -> Any:
@@ -70,37 +77,6 @@ def parse(data: bytes) -> Any:
         return orjson.loads(data)
     except ValueError:
         return _parse_leniently(data)
-
-
-def duplicate_fields(data: bytes, parsed: Any) -> Iterator[str]:
-    """`duplicate field "spec.x"` for every field that stands twice in one object of `data`."""
-    # Compact JSON without duplicates is as long as it is when encoded again: the common case, in microseconds.
-    if len(data) == len(orjson.dumps(parsed)):
-        return
-    document = json.loads(data, object_pairs_hook=_Pairs)
-    seen: set[str] = set()
-    for path in _duplicates(document, ""):
-        if path not in seen:
-            seen.add(path)
-            yield f'duplicate field "{path}"'
-
-
-class _Pairs(list[tuple[str, Any]]):
-    """The members of one object, all of them."""
-
-
-def _duplicates(value: Any, path: str) -> Iterator[str]:
-    if isinstance(value, _Pairs):
-        names: set[str] = set()
-        for key, item in value:
-            where = f"{path}.{key}" if path else key
-            if key in names:
-                yield where
-            names.add(key)
-            yield from _duplicates(item, where)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            yield from _duplicates(item, f"{path}[{index}]")
 
 
 def _parse_leniently(data: bytes) -> Any:

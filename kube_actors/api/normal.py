@@ -242,7 +242,7 @@ def _list(node: SchemaNode) -> Normalize:
     if items.type == "string" and not items.format:
         return _string_list(wanted)
     each = normalizer(items)
-    zero = {} if items.type == "object" else None
+    zero: Any = {} if items.type == "object" else None
 
     def sequence(value: Any, unknown: list[str]) -> Any:
         if value.__class__ is not list:
@@ -334,7 +334,8 @@ def _zero(node: SchemaNode, name: str) -> Callable[[], Any] | None:
         return lambda: "0"
     if child.is_int_or_string:
         return lambda: 0
-    zero = {"string": "", "integer": 0, "boolean": False, "number": 0}.get(child.type)
+    zeros: dict[str, Any] = {"string": "", "integer": 0, "boolean": False, "number": 0}
+    zero = zeros.get(child.type)
     if child.format in ("date-time", "byte"):
         zero = None
     return lambda: zero
@@ -384,19 +385,30 @@ def _struct(node: SchemaNode) -> Normalize:
     return normalize
 
 
-def unknown_fields(node: SchemaNode, value: Any, path: str = "") -> Iterator[str]:
-    """The paths of fields that the schema does not have: `spec.containers[0].bogus`."""
-    if isinstance(value, dict):
-        if node.preserve_unknown or node.is_any:
-            return
-        known = node.properties
-        for key, item in value.items():
-            where = f"{path}.{key}" if path else key
-            child = known.get(key) if known else node.additional
-            if child is not None:
-                yield from unknown_fields(child, item, where)
-            elif known:
-                yield where
-    elif isinstance(value, list) and node.items is not None:
+class Pairs(list[tuple[str, Any]]):
+    """The members of one JSON object in their order, a field that is given twice twice."""
+
+
+def problems(node: SchemaNode | None, value: Any, path: str = "") -> Iterator[str]:
+    """`unknown field "spec.containers[0].bogus"` and, where `value` holds `Pairs`, `duplicate field "spec.x"`."""
+    if isinstance(value, dict | Pairs):
+        yield from _object_problems(node, value, path)
+    elif isinstance(value, list):
+        items = node.items if node else None
         for index, item in enumerate(value):
-            yield from unknown_fields(node.items, item, f"{path}[{index}]")
+            yield from problems(items, item, f"{path}[{index}]")
+
+
+def _object_problems(node: SchemaNode | None, value: dict[str, Any] | Pairs, path: str) -> Iterator[str]:
+    known = {} if node is None or node.preserve_unknown or node.is_any else node.properties
+    seen: set[str] = set()
+    for key, item in value if isinstance(value, Pairs) else value.items():
+        where = f"{path}.{key}" if path else key
+        child = known.get(key) if known else node.additional if node else None
+        if child is None and known:
+            yield f'unknown field "{where}"'
+            continue
+        if key in seen:
+            yield f'duplicate field "{where}"'
+        seen.add(key)
+        yield from problems(child, item, where)
