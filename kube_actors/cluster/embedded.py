@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING, Self
 
 from kube_actors.api.meta import is_true
 from kube_actors.api.resources import NODES, SERVICE_ACCOUNTS
-from kube_actors.cluster import logs, wiring
+from kube_actors.cluster import logs, sweep, wiring
 from kube_actors.cluster.config import ApiServerSection, ClusterConfig, StoreSection, WorkersSection
-from kube_actors.cluster.group import Group
+from kube_actors.cluster.group import Group, start_together
 from kube_actors.cluster.kubeconfig import Kubeconfig
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki
@@ -119,9 +119,11 @@ class Cluster:
         """End everything in order: nodes first, the store last. Idempotent."""
         groups, self._groups = self._groups[::-1], []
         nodes = [group for group in groups if group.name.startswith("node ")]
-        await asyncio.gather(*(group.remove() for group in nodes))
+        await asyncio.gather(*(group.stop() for group in nodes))
         for group in groups:
             await group.stop()
+        if nodes:
+            await sweep.sweep(self.plan)
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
@@ -162,9 +164,7 @@ class Cluster:
             *(wiring.node(self.plan, pki, node) for node in self.plan.nodes),
         ]
         self._groups += parts
-        async with asyncio.TaskGroup() as together:
-            for part in parts:
-                together.create_task(part.start(), name=f"start {part.name}")
+        await start_together(parts)
 
     async def _run(self, group: Group) -> None:
         self._groups.append(group)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -23,18 +23,11 @@ class Component(Protocol):
 
 
 class Group:
-    """Started in order, stopped in reverse; a start that fails stops what had started.
+    """Started in order, stopped in reverse; a start that fails stops what had started."""
 
-    `on_remove` undoes what the components leave on the machine on purpose (pods, packet filters), for
-    the end of the cluster. It runs after the stop.
-    """
-
-    def __init__(
-        self, name: str, members: Sequence[Component], on_remove: Sequence[Callable[[], Awaitable[None]]] = ()
-    ) -> None:
+    def __init__(self, name: str, members: Sequence[Component]) -> None:
         self.name = name
         self.members = tuple(members)
-        self._on_remove = tuple(on_remove)
         self._started: list[Component] = []
 
     async def start(self) -> None:
@@ -59,11 +52,10 @@ class Group:
             except Exception as error:  # the boundary: one that fails to stop may not keep the others running
                 log.error("stop failed", group=self.name, component=type(member).__name__, exc_info=error)
 
-    async def remove(self) -> None:
-        """Stop, then leave nothing on the machine."""
-        await self.stop()
-        for undo in self._on_remove:
-            try:
-                await undo()
-            except Exception as error:  # the boundary: the rest is still to be removed
-                log.error("removal failed", group=self.name, exc_info=error)
+
+async def start_together(groups: Sequence[Group]) -> None:
+    """Start them at once. If some fail, the first failure is raised when all have started or failed."""
+    outcomes = await asyncio.gather(*(group.start() for group in groups), return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome

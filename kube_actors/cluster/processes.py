@@ -70,6 +70,23 @@ def session_members(session: int) -> list[ProcessId]:
     return found
 
 
+def find_by_argument(argument: str) -> ProcessId | None:
+    """The session leader that was started with that argument (a name that nobody else has)."""
+    if not PROC.joinpath("self", "stat").exists():
+        return None
+    for entry in PROC.iterdir():
+        if not entry.name.isdigit():
+            continue
+        try:
+            arguments = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        fields = _stat(int(entry.name))
+        if argument.encode() in arguments and fields is not None and fields[3] == entry.name:
+            return ProcessId(int(entry.name), fields[19])
+    return None
+
+
 def end_session(leader: ProcessId, grace: float) -> None:
     """End a process that leads a session, by TERM, and after the grace everything of the session by KILL.
 

@@ -7,13 +7,19 @@ leaves behind is therefore always on record, and the next `up` or `down` clears 
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import write_private
+from kube_actors.cluster.plan import ClusterPlan, NodePlan
 from kube_actors.cluster.processes import ProcessId
 
 STARTING = "starting"
@@ -39,15 +45,8 @@ class ClusterRecord:
     mode: str
     phase: str
     owner: ProcessId
-    runtime: str = ""
-    rest: str = ""
-    grpc: str = ""
-    token_grpc: str = ""
+    plan: ClusterPlan
     kubeconfig: str = ""
-    # Names of the node agents' Node objects.
-    nodes: tuple[str, ...] = ()
-    # Where its state is, if not beside this file.
-    data: str = ""
     ray: RayRecord | None = field(default=None)
 
     @property
@@ -62,7 +61,7 @@ def write(paths: ClusterPaths, record: ClusterRecord) -> None:
     """Put the record in place. Raises ConfigError."""
     try:
         paths.root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(paths.record, json.dumps(dataclasses.asdict(record), indent=2).encode())
+        write_private(paths.record, json.dumps(dataclasses.asdict(record), indent=2, default=str).encode())
     except OSError as error:
         raise ConfigError(f"cannot write {paths.record}: {error.strerror}") from error
 
@@ -78,17 +77,31 @@ def read(paths: ClusterPaths) -> ClusterRecord | None:
         raise ConfigError(f"cannot read {paths.record}: {error.strerror}") from error
 
 
+@contextmanager
+def exclusive(paths: ClusterPaths) -> Iterator[None]:
+    """Hold the right to start or end the cluster. Raises ConfigError where another process holds it."""
+    paths.make()
+    descriptor = os.open(paths.run / "lifecycle.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"another kactl is starting or ending this cluster; wait for it ({paths.root})") from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def remove(paths: ClusterPaths) -> None:
     paths.record.unlink(missing_ok=True)
 
 
 def _parse(content: dict[str, Any]) -> ClusterRecord:
-    ray = content.pop("ray", None)
-    owner = ProcessId(**content.pop("owner"))
-    nodes = tuple(content.pop("nodes"))
+    ray, plan = content.pop("ray", None), content.pop("plan")
+    nodes = tuple(NodePlan(**node) for node in plan.pop("nodes"))
+    labels = tuple((key, value) for key, value in plan.pop("labels"))
     return ClusterRecord(
-        **content,
-        owner=owner,
-        nodes=nodes,
+        **{**content, "owner": ProcessId(**content["owner"])},
+        plan=ClusterPlan(**{**plan, "root": Path(plan["root"])}, nodes=nodes, labels=labels),
         ray=RayRecord(**{**ray, "leader": ProcessId(**ray["leader"])}) if ray else None,
     )

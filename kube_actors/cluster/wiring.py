@@ -7,8 +7,6 @@ Components are imported inside the functions, so that a process pays only for th
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kube_actors.api.errors import ConfigError
@@ -20,6 +18,7 @@ from kube_actors.rpc.server import Listener
 if TYPE_CHECKING:
     from kube_actors.apiserver.server import ApiServer
     from kube_actors.client.client import KubeClient
+    from kube_actors.network.proxy import ProxyConfig
     from kube_actors.node.runtime.interface import Runtime
 
 MASTERS_GROUP = "system:masters"
@@ -113,38 +112,37 @@ def node(plan: ClusterPlan, pki: Pki, which: NodePlan) -> Group:
 
     user = f"system:node:{which.name}"
     kube = client(plan, pki, user, (NODES_GROUP,), agent=f"node {which.name}")
-    root = plan.paths.node(which.name)
-    runtime = make_runtime(plan, which, root)
     config = NodeConfig(
         name=which.name,
-        root_dir=root,
+        root_dir=plan.paths.node(which.name),
         listener=Listener(f"{plan.server_host}:0", pki.server_tls(NODE, (which.name, plan.server_host))),
         advertise_address=plan.server_host,
         pod_cidr=which.pod_cidr,
         labels=dict(plan.labels),
     )
-    members: list[Component] = [kube, NodeAgent(config, kube, runtime)]
-    removals: list[Callable[[], Awaitable[None]]] = [lambda: _remove_pods(runtime)]
+    members: list[Component] = [kube, NodeAgent(config, kube, make_runtime(plan, which))]
     if which.proxy:
-        from kube_actors.network.proxy import ProxyConfig, ServiceProxy
+        from kube_actors.network.proxy import ServiceProxy
 
         proxy_client = client(plan, pki, PROXY, (NODES_GROUP,), agent="kube-proxy")
-        proxy = ServiceProxy(
-            ProxyConfig(
-                mode=which.proxy,
-                node_name=which.name,
-                cluster_name=plan.name,
-                service_cidr=plan.service_cidr,
-                pod_cidr=plan.pod_cidr,
-            ),
-            proxy_client,
-        )
-        members += [proxy_client, proxy]
-        removals.append(proxy.remove)
-    return Group(f"node {which.name}", members, removals)
+        members += [proxy_client, ServiceProxy(proxy_config(plan, which), proxy_client)]
+    return Group(f"node {which.name}", members)
 
 
-def make_runtime(plan: ClusterPlan, which: NodePlan, root: Path) -> Runtime:
+def proxy_config(plan: ClusterPlan, which: NodePlan) -> ProxyConfig:
+    """How the services of the node's machine are served."""
+    from kube_actors.network.proxy import ProxyConfig
+
+    return ProxyConfig(
+        mode=which.proxy,
+        node_name=which.name,
+        cluster_name=plan.name,
+        service_cidr=plan.service_cidr,
+        pod_cidr=plan.pod_cidr,
+    )
+
+
+def make_runtime(plan: ClusterPlan, which: NodePlan) -> Runtime:
     """The container runtime of one node."""
     if plan.runtime == "docker":
         from kube_actors.node.runtime.docker import DockerConfig, DockerRuntime
@@ -153,19 +151,24 @@ def make_runtime(plan: ClusterPlan, which: NodePlan, root: Path) -> Runtime:
             DockerConfig(
                 cluster=plan.name,
                 node=which.name,
-                pod_network=f"kube-actors-{plan.name}",
+                pod_network=pod_network(plan),
                 pod_subnet=plan.pod_cidr,
             )
         )
     if plan.runtime == "process":
         from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime
 
-        return ProcessRuntime(ProcessConfig(root_dir=root, cluster=plan.name, node=which.name))
+        return ProcessRuntime(ProcessConfig(root_dir=plan.paths.node(which.name), cluster=plan.name, node=which.name))
     if plan.runtime == "simulated":
         from kube_actors.node.runtime.simulated import SimulatedConfig, SimulatedRuntime
 
         return SimulatedRuntime(SimulatedConfig())
     raise ConfigError(f"runtime {plan.runtime!r} is unknown; use docker, process or simulated")
+
+
+def pod_network(plan: ClusterPlan) -> str:
+    """The name of the Docker network that the cluster's pods are in."""
+    return f"kube-actors-{plan.name}"
 
 
 def server_hosts(plan: ClusterPlan) -> tuple[str, ...]:
@@ -185,14 +188,3 @@ def reachable(address: str) -> str:
 
 def _host(address: str) -> str:
     return address.rpartition(":")[0]
-
-
-async def _remove_pods(runtime: Runtime) -> None:
-    """End what runs: the pods of a cluster do not outlive it."""
-    await runtime.start()
-    try:
-        for pod in await runtime.list_pods():
-            await runtime.stop_sandbox(pod.sandbox_id)
-            await runtime.remove_sandbox(pod.sandbox_id)
-    finally:
-        await runtime.stop()

@@ -1,0 +1,76 @@
+"""One class a component. Their names are what Ray's dashboard and `ray list actors` show."""
+
+from __future__ import annotations
+
+from kube_actors.cluster import wiring
+from kube_actors.cluster.actors.base import ComponentActor
+from kube_actors.cluster.group import Group
+from kube_actors.cluster.pki import Pki
+
+
+class Store(ComponentActor):
+    """The embedded store behind etcd's API.
+
+    Crash contract. Durable: every write that was acknowledged (fsync before the answer). Rebuilt: the
+    watch buffer; watchers resume from their revision. A failed write means "maybe": the API server's
+    compare on the revision makes its repetition safe.
+    """
+
+    component = "store"
+
+    def _make(self, pki: Pki) -> list[Group]:
+        return [wiring.store(self._plan, pki)]
+
+
+class APIServer(ComponentActor):
+    """The Kubernetes API over REST and gRPC.
+
+    Crash contract. Durable: nothing of its own, all is in the store. Rebuilt: the watch cache, by a list
+    and a watch. A failed write means "maybe"; clients reconnect and watches resume from their resourceVersion.
+    """
+
+    component = "apiserver"
+
+    def _make(self, pki: Pki) -> list[Group]:
+        return [wiring.api_server(self._plan, pki)[0]]
+
+
+class Scheduler(ComponentActor):
+    """Binds pods to nodes.
+
+    Crash contract. Durable: nothing. Rebuilt: nodes, pods and the queue, from the API server. A binding
+    whose answer was lost is refused as a conflict when repeated, and the pod is seen as bound.
+    """
+
+    component = "scheduler"
+
+    def _make(self, pki: Pki) -> list[Group]:
+        return [wiring.scheduler(self._plan, pki)]
+
+
+class ControllerManager(ComponentActor):
+    """The controllers, behind one leader lease.
+
+    Crash contract. Durable: nothing. Rebuilt: caches and queues; every controller plans from what it
+    observes, so a half-done plan is finished, not repeated.
+    """
+
+    component = "controller-manager"
+
+    def _make(self, pki: Pki) -> list[Group]:
+        return [wiring.controller_manager(self._plan, pki, self._node)]
+
+
+class NodeAgent(ComponentActor):
+    """A node: pod workers, runtime, status and lease; the service proxy on the first one of a machine.
+
+    With the simulated runtime one actor is all the nodes. Crash contract. Durable: the runtime's
+    containers go on running. Rebuilt: pod workers, which adopt what runs; leases are renewed at once.
+    """
+
+    component = "nodeagent"
+
+    def _make(self, pki: Pki) -> list[Group]:
+        everything = self._plan.runtime == "simulated"
+        chosen = [node for node in self._plan.nodes if everything or node.name == self._node]
+        return [wiring.node(self._plan, pki, node) for node in chosen]

@@ -1,0 +1,154 @@
+"""All calls to Ray about actors: make, find, ask, kill. Nothing else in the package touches a handle."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import ray
+from ray.exceptions import (
+    ActorDiedError,
+    ActorUnavailableError,
+    GetTimeoutError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+)
+
+from kube_actors.api.errors import ConfigError
+from kube_actors.cluster.actors import components
+from kube_actors.cluster.desired import NAMESPACE, SUPERVISOR, ActorSpec, Health, Observed
+from kube_actors.cluster.plan import MASTER, ClusterPlan
+
+# uvloop would change the loop under gRPC; OpenMP would start a thread a core in every actor.
+ENVIRONMENT = {"RAY_USE_UVLOOP": "0", "OMP_NUM_THREADS": "1"}
+OPTIONS: dict[str, Any] = {
+    "namespace": NAMESPACE,
+    "lifetime": "detached",
+    "max_restarts": -1,
+    # Every method of the shells may be repeated, so a call outlives a restart of its actor.
+    "max_task_retries": -1,
+    "max_concurrency": 4,
+    "num_cpus": 0,
+    "get_if_exists": True,
+    "runtime_env": {"env_vars": ENVIRONMENT},
+}
+# An exception's last line, as Ray quotes the traceback of a constructor.
+CONFIG_ERROR = re.compile(r"(?:^|\.)ConfigError: (.*)$", re.MULTILINE)
+
+
+class RayActors:
+    """The actors of one cluster, by name."""
+
+    def __init__(self, plan: ClusterPlan) -> None:
+        self._plan = plan
+        self._questions: dict[str, Any] = {}
+
+    def create(self, spec: ActorSpec) -> None:
+        """Returns at once; the constructor runs in the actor. One that exists is left as it is."""
+        self._questions.pop(spec.name, None)
+        shell = getattr(components, spec.kind)
+        ray.remote(shell).options(name=spec.name, **OPTIONS).remote(self._plan, spec.node)
+
+    def create_supervisor(self) -> Any:
+        """The supervisor's handle."""
+        from kube_actors.cluster.supervisor import Supervisor
+
+        return ray.remote(Supervisor).options(name=SUPERVISOR, **OPTIONS).remote(self._plan, MASTER)
+
+    def find(self, name: str) -> Any | None:
+        """The handle, None where no actor has the name."""
+        try:
+            return ray.get_actor(name, namespace=NAMESPACE)
+        except ValueError:
+            return None
+
+    def observe(self, specs: Sequence[ActorSpec], seconds: float) -> dict[str, Observed]:
+        """Ask all at once how they are and wait up to `seconds` for those that answer.
+
+        A question that is not answered stays open and is looked at again the next time.
+        """
+        seen: dict[str, Observed] = {}
+        for spec in specs:
+            if spec.name in self._questions:
+                continue
+            handle = self.find(spec.name)
+            if handle is None:
+                seen[spec.name] = Observed(Health.MISSING)
+            else:
+                self._questions[spec.name] = handle.health.remote()
+        open_questions = list(self._questions.values())
+        if open_questions:
+            ray.wait(open_questions, num_returns=len(open_questions), timeout=seconds, fetch_local=False)
+        for spec in specs:
+            if spec.name in self._questions:
+                seen[spec.name] = self._answer(spec.name)
+        return seen
+
+    def restart(self, name: str) -> None:
+        """Kill the process; Ray runs the constructor again."""
+        self._questions.pop(name, None)
+        handle = self.find(name)
+        if handle is not None:
+            ray.kill(handle, no_restart=False)
+
+    def remove(self, names: Sequence[str]) -> None:
+        """Kill for good."""
+        for name in names:
+            self._questions.pop(name, None)
+            handle = self.find(name)
+            if handle is not None:
+                ray.kill(handle, no_restart=True)
+
+    def drain(self, names: Sequence[str], seconds: float) -> list[str]:
+        """Have them stop in order of their own; the names of those that did not."""
+        calls = {name: handle.drain.remote() for name in names if (handle := self.find(name)) is not None}
+        if not calls:
+            return []
+        ray.wait(list(calls.values()), num_returns=len(calls), timeout=seconds, fetch_local=False)
+        return [name for name, call in calls.items() if not _succeeded(call)]
+
+    def wait(self, handle: Any, seconds: float) -> None:
+        """Until an actor's constructor has returned. Raises ConfigError where it does not."""
+        try:
+            ray.get(handle.health.remote(), timeout=seconds)
+        except RayError as error:
+            raise ConfigError(f"the supervisor did not start: {creation_error(error) or error}") from error
+
+    def _answer(self, name: str) -> Observed:
+        try:
+            pid = ray.get(self._questions[name], timeout=0)
+        except GetTimeoutError:
+            return Observed(Health.STARTING)
+        except ActorUnavailableError:
+            self._questions.pop(name)
+            return Observed(Health.STARTING)
+        except (ActorDiedError, RayActorError) as error:
+            self._questions.pop(name)
+            return Observed(Health.MISSING, error=creation_error(error))
+        except RayTaskError:
+            self._questions.pop(name)
+            return Observed(Health.STUCK)
+        self._questions.pop(name)
+        return Observed(Health.RUNNING, pid=pid)
+
+
+def creation_error(error: Exception) -> str:
+    """One line for the user out of what Ray says about a dead actor; empty where the process just died."""
+    text = str(error)
+    found = CONFIG_ERROR.search(text)
+    if found:
+        return found.group(1).strip()
+    if "creation task" not in text:
+        return ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1]
+
+
+def _succeeded(call: Any) -> bool:
+    try:
+        ray.get(call, timeout=0)
+    except RayError:
+        return False
+    return True

@@ -1,0 +1,222 @@
+"""A cluster on a Ray of its own on this machine: start it, end it, say how it is.
+
+    up      record "starting" -> start Ray -> actors, all at once -> nodes Ready -> kubeconfig -> record "running"
+    down    supervisor leaves them alone -> drain nodes ... store -> kill actors -> end that Ray -> sweep -> no record
+
+Whatever kills `up` half-way, the record says what had been started, and the next `up` or `down` ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Callable, Sequence
+
+from kube_actors.api.errors import ConfigError
+from kube_actors.api.meta import is_true, name_of
+from kube_actors.api.resources import NODES
+from kube_actors.cluster import ports, ray_process, record, sweep, wiring
+from kube_actors.cluster.config import ClusterConfig
+from kube_actors.cluster.desired import SUPERVISOR, ActorSpec, Health, Observed, desired_actors
+from kube_actors.cluster.embedded import write_kubeconfig
+from kube_actors.cluster.paths import ClusterPaths
+from kube_actors.cluster.pki import Pki
+from kube_actors.cluster.plan import ClusterPlan, plan
+from kube_actors.cluster.processes import this_process
+from kube_actors.cluster.record import RUNNING, STARTING, STOPPING, ClusterRecord
+
+# What the caller shows: what is happening now.
+Report = Callable[[str], None]
+
+ACTORS_SECONDS = 120.0
+NODES_SECONDS = 60.0
+ROUND_SECONDS = 0.3
+DRAIN_SECONDS = 15.0
+
+
+def up(config: ClusterConfig, paths: ClusterPaths, report: Report) -> ClusterRecord:
+    """Start the cluster. Raises ConfigError in one line; nothing that was started stays behind then."""
+    with record.exclusive(paths):
+        refuse_if_running(paths)
+        clear_leftovers(paths, report)
+        ray_process.require_ray()
+        resolved = _plan(config, paths)
+        mine = ClusterRecord(config.name, "ray", STARTING, this_process(), resolved)
+        record.write(paths, mine)
+        try:
+            return _start(mine, config, paths, report)
+        except BaseException:
+            report("Cleaning up")
+            _end(record.read(paths) or mine, paths, report)
+            raise
+
+
+def down(paths: ClusterPaths, report: Report) -> bool:
+    """End the cluster; False where there is none."""
+    with record.exclusive(paths):
+        found = record.read(paths)
+        if found is None:
+            return False
+        _end(found, paths, report)
+        return True
+
+
+def refuse_if_running(paths: ClusterPaths) -> None:
+    """Raise ConfigError where the cluster runs already."""
+    found = record.read(paths)
+    if found is not None and found.phase == RUNNING and found.live:
+        raise ConfigError(f"cluster {found.name!r} runs already; use it, or end it with 'kactl down'")
+
+
+def clear_leftovers(paths: ClusterPaths, report: Report) -> None:
+    """End what a killed `up`, a killed `down` or a crash has left."""
+    found = record.read(paths)
+    if found is not None:
+        report("Clearing away what an earlier cluster left")
+        _end(found, paths, report)
+
+
+def status(found: ClusterRecord) -> list[tuple[ActorSpec, Observed]]:
+    """How each actor is, by the supervisor; asked directly where the supervisor is away."""
+    assert found.ray is not None
+    import ray
+
+    from kube_actors.cluster.ray_actors import RayActors
+
+    ray_process.connect(found.plan.paths, found.ray)
+    try:
+        actors = RayActors(found.plan)
+        supervisor = actors.find(SUPERVISOR)
+        if supervisor is not None:
+            answer = supervisor.status.remote()
+            if ray.wait([answer], timeout=5)[0]:
+                return list(ray.get(answer))
+        specs = desired_actors(found.plan)
+        seen = actors.observe(specs, 5)
+        return [(spec, seen[spec.name]) for spec in specs]
+    finally:
+        ray_process.disconnect()
+
+
+def _plan(config: ClusterConfig, paths: ClusterPaths) -> ClusterPlan:
+    """The plan with every port decided and free."""
+    server, store = config.api_server, config.store
+    wanted = (server.port, server.grpc_port, server.token_port, store.port)
+    spare = iter(ports.free_ports(4, avoid=wanted))
+    rest, grpc, token, store_port = (port or next(spare) for port in wanted)
+    ports.require_free(server.host, {"apiServer.port": rest, "apiServer.grpcPort": grpc, "apiServer.tokenPort": token})
+    ports.require_free(ray_process.HOST, {"store.port": store_port})
+    decided = config.replace(
+        api_server=dataclasses.replace(server, port=rest, grpc_port=grpc, token_port=token),
+        store=dataclasses.replace(store, port=store_port),
+    )
+    return plan(decided, paths, wiring.resolve_runtime(config.runtime), embedded=False)
+
+
+def _start(mine: ClusterRecord, config: ClusterConfig, paths: ClusterPaths, report: Report) -> ClusterRecord:
+    pki = Pki.open(paths.pki)
+    paths.read_or_make_token(paths.token)
+    write_kubeconfig(mine.plan, pki, paths.kubeconfig)
+    report("Starting Ray")
+    prepared = ray_process.prepare(paths, config.ray)
+    mine = dataclasses.replace(mine, kubeconfig=str(paths.kubeconfig), ray=prepared.record)
+    # On record before it runs: a kill between the two leaves nothing that is not found again.
+    record.write(paths, mine)
+    mine = dataclasses.replace(mine, ray=ray_process.launch(paths, prepared))
+    record.write(paths, mine)
+    assert mine.ray is not None
+    ray_process.wait_ready(paths, mine.ray)
+    ray_process.connect(paths, mine.ray)
+    try:
+        _start_actors(mine.plan, report)
+    finally:
+        ray_process.disconnect()
+    report("Waiting for nodes")
+    asyncio.run(_nodes_ready(mine.plan, pki))
+    mine = dataclasses.replace(mine, phase=RUNNING)
+    record.write(paths, mine)
+    return mine
+
+
+def _start_actors(resolved: ClusterPlan, report: Report) -> None:
+    """Create all at once and wait until each serves. Raises ConfigError for the first that cannot."""
+    from kube_actors.cluster.ray_actors import RayActors
+
+    actors = RayActors(resolved)
+    specs = desired_actors(resolved)
+    for spec in specs:
+        actors.create(spec)
+    supervisor = actors.create_supervisor()
+    deadline = time.monotonic() + ACTORS_SECONDS
+    while True:
+        seen = actors.observe(specs, ROUND_SECONDS)
+        waiting = [spec for spec in specs if seen[spec.name].health is not Health.RUNNING]
+        for spec in waiting:
+            if seen[spec.name].error:
+                raise ConfigError(f"{spec.name}: {seen[spec.name].error}")
+        if not waiting:
+            break
+        report(f"Starting {', '.join(spec.kind for spec in waiting)}")
+        if time.monotonic() > deadline:
+            names = ", ".join(spec.name for spec in waiting)
+            raise ConfigError(f"{names} did not start within {ACTORS_SECONDS:.0f} s; see {resolved.paths.logs}")
+    actors.wait(supervisor, ACTORS_SECONDS)
+
+
+async def _nodes_ready(resolved: ClusterPlan, pki: Pki) -> None:
+    client = wiring.client(resolved, pki, wiring.ADMIN, (wiring.MASTERS_GROUP,), agent="kactl")
+    wanted = {node.name for node in resolved.nodes}
+    await client.start()
+    try:
+        async with asyncio.timeout(NODES_SECONDS):
+            async for events in client.watch(NODES, send_initial_events=True):
+                wanted -= {name_of(e.object) for e in events if e.type != "BOOKMARK" and is_true(e.object, "Ready")}
+                if not wanted:
+                    return
+    except TimeoutError:
+        names = ", ".join(sorted(wanted))
+        raise ConfigError(f"{names} not Ready within {NODES_SECONDS:.0f} s; see {resolved.paths.logs}") from None
+    finally:
+        await client.stop()
+
+
+def _end(found: ClusterRecord, paths: ClusterPaths, report: Report) -> None:
+    """In order, and as far as it goes: a step that fails does not keep the later ones from happening."""
+    record.write(paths, dataclasses.replace(found, phase=STOPPING))
+    if found.ray is not None:
+        if found.ray.leader.alive() and found.phase != STARTING:
+            _end_actors(found, report)
+        report("Stopping Ray")
+        ray_process.disconnect()
+        ray_process.stop(found.ray)
+    report("Removing pods")
+    problems = asyncio.run(sweep.sweep(found.plan))
+    for problem in problems:
+        report(f"Left behind: {problem}")
+    record.remove(paths)
+
+
+def _end_actors(found: ClusterRecord, report: Report) -> None:
+    assert found.ray is not None
+    from kube_actors.cluster.ray_actors import RayActors
+
+    try:
+        ray_process.connect(found.plan.paths, found.ray)
+    except ConfigError:
+        # A Ray that does not answer is ended by its processes.
+        return
+    actors = RayActors(found.plan)
+    actors.drain([SUPERVISOR], DRAIN_SECONDS)
+    actors.remove([SUPERVISOR])
+    for step in _drain_order(desired_actors(found.plan)):
+        report(f"Stopping {', '.join(spec.kind for spec in step)}")
+        names = [spec.name for spec in step]
+        actors.drain(names, DRAIN_SECONDS)
+        actors.remove(names)
+
+
+def _drain_order(specs: Sequence[ActorSpec]) -> list[list[ActorSpec]]:
+    """Nodes while the API server still takes their last words; the store last."""
+    steps = [("NodeAgent",), ("Scheduler", "ControllerManager"), ("APIServer",), ("Store",)]
+    return [chosen for kinds in steps if (chosen := [spec for spec in specs if spec.kind in kinds])]

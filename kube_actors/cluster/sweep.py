@@ -1,0 +1,65 @@
+"""What a cluster leaves on a machine on purpose, taken away at its end: pods, networks, packet filters.
+
+It needs no component: the runtimes find what is theirs by labels. So it also clears away after a
+cluster that was killed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from kube_actors.api.errors import KubeActorsError
+from kube_actors.cluster import wiring
+from kube_actors.cluster.plan import ClusterPlan, NodePlan
+
+log = structlog.get_logger(__name__)
+
+
+async def sweep(plan: ClusterPlan) -> list[str]:
+    """Take everything away that can be; one line for each thing that could not."""
+    if plan.runtime == "simulated":
+        return []
+    outcomes = await asyncio.gather(*(_node(plan, node) for node in plan.nodes), return_exceptions=True)
+    if plan.runtime == "docker":
+        outcomes += await asyncio.gather(_docker_network(plan), return_exceptions=True)
+    problems = []
+    for outcome in outcomes:
+        if isinstance(outcome, asyncio.CancelledError):
+            raise outcome
+        if isinstance(outcome, KubeActorsError | OSError):
+            problems.append(str(outcome))
+        elif isinstance(outcome, BaseException):
+            log.error("sweep failed", exc_info=outcome)
+            problems.append(f"{type(outcome).__name__}: {outcome}")
+    return problems
+
+
+async def _node(plan: ClusterPlan, node: NodePlan) -> None:
+    if node.proxy:
+        from kube_actors.aio.clock import SystemClock
+        from kube_actors.network.proxy import make_backend
+
+        await make_backend(wiring.proxy_config(plan, node), SystemClock()).remove()
+    runtime = wiring.make_runtime(plan, node)
+    await runtime.start()
+    try:
+        pods = await runtime.list_pods()
+        await asyncio.gather(*(runtime.stop_sandbox(pod.sandbox_id) for pod in pods))
+        for pod in pods:
+            await runtime.remove_sandbox(pod.sandbox_id)
+    finally:
+        await runtime.stop()
+
+
+async def _docker_network(plan: ClusterPlan) -> None:
+    from kube_actors.node.runtime.docker import Engine
+    from kube_actors.node.runtime.docker.network import remove_network
+
+    engine = Engine(None)
+    await engine.start()
+    try:
+        await remove_network(engine, wiring.pod_network(plan))
+    finally:
+        await engine.stop()
