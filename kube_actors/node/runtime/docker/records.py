@@ -42,6 +42,8 @@ class Inspected:
     ip: str
     record: ContainerRecord
     modes: SandboxModes
+    # Of a pause container: the file on the engine's machine.
+    resolv_conf: str = ""
 
 
 def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
@@ -73,7 +75,15 @@ def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
         error=state.get("Error") or "",
         spec_hash=identity.spec_hash,
     )
-    return Inspected(answer["Id"], identity, kind, address(answer), record, SandboxModes.parse(labels.get(MODES, "")))
+    return Inspected(
+        id=answer["Id"],
+        identity=identity,
+        state=kind,
+        ip=address(answer),
+        record=record,
+        modes=SandboxModes.parse(labels.get(MODES, "")),
+        resolv_conf=answer.get("ResolvConfPath") or "",
+    )
 
 
 def address(answer: Mapping[str, Any]) -> str:

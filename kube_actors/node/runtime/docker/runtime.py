@@ -15,7 +15,8 @@ import aiodocker
 
 from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.api.errors import ConfigError
-from kube_actors.node.runtime.docker import names, pause, records, spec
+from kube_actors.node.runtime.docker import host, names, pause, records, spec
+from kube_actors.node.runtime.docker.dns import write_resolv_conf
 from kube_actors.node.runtime.docker.engine import Engine, failures
 from kube_actors.node.runtime.docker.events import pod_changes
 from kube_actors.node.runtime.docker.images import Images
@@ -69,10 +70,12 @@ class DockerRuntime:
         self.engine = Engine(config.docker_host)
         self._images = Images(self.engine)
         self._inspected = _InspectCache(self.engine, self._owner)
+        self._lowest_oom_score = host.LOWEST
         self._ready_for_sandboxes = False
 
     async def start(self) -> None:
         await self.engine.start()
+        self._lowest_oom_score = host.this_machine() if self.engine.endpoint.local else host.LOWEST
         if self._machine() not in pause.MACHINES:
             machines = " and ".join(pause.MACHINES)
             await self.engine.stop()
@@ -107,7 +110,11 @@ class DockerRuntime:
     async def run_sandbox(self, spec_: SandboxSpec) -> PodRecord:
         await self._prepare_for_sandboxes()
         config = spec.sandbox_config(
-            spec_, self._owner, pause.pause_image_name(self._machine()), self._config.pod_network
+            spec_,
+            self._owner,
+            pause.pause_image_name(self._machine()),
+            self._config.pod_network,
+            self._lowest_oom_score,
         )
         identity = names.Identity.of_sandbox(spec_)
         try:
@@ -126,6 +133,8 @@ class DockerRuntime:
         container = await self._inspected.one(docker_id)
         if container is None:
             raise RuntimeFailure("the sandbox vanished while it started", CREATE_SANDBOX)
+        if self.engine.endpoint.local:
+            write_resolv_conf(container.resolv_conf, spec_)
         return records.pods([container])[0]
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
@@ -172,7 +181,7 @@ class DockerRuntime:
         )
         if self.engine.endpoint.local:
             _make_missing_sources(spec_.mounts)
-        config = spec.container_config(spec_, identity, self._owner, sandbox.modes)
+        config = spec.container_config(spec_, identity, self._owner, sandbox.modes, self._lowest_oom_score)
         return names.with_scheme(await self._create(identity.name(), config, CREATE))
 
     async def start_container(self, container_id: str) -> None:

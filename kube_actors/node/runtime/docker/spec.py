@@ -44,7 +44,7 @@ class SandboxModes:
         return ",".join(word for word, is_set in words.items() if is_set)
 
 
-def sandbox_config(spec: SandboxSpec, owner: Owner, image: str, network: str) -> Json:
+def sandbox_config(spec: SandboxSpec, owner: Owner, image: str, network: str, lowest_oom_score: int = -1000) -> Json:
     """No restart policy: a pause container that Docker restarts has a new network, of which its running members
     know nothing. A sandbox that ended is replaced with its containers, as the kubelet does."""
     identity = Identity.of_sandbox(spec).labels() | {MODES: SandboxModes.of(spec).label()}
@@ -56,7 +56,7 @@ def sandbox_config(spec: SandboxSpec, owner: Owner, image: str, network: str) ->
             "IpcMode": "host" if spec.host_ipc else "shareable",
             "LogConfig": LOG_CONFIG,
             "CpuShares": 2,
-            "OomScoreAdj": PAUSE_OOM_SCORE,
+            "OomScoreAdj": max(PAUSE_OOM_SCORE, lowest_oom_score),
             "SecurityOpt": ["no-new-privileges"],
             "Dns": list(spec.dns_servers),
             "DnsSearch": list(spec.dns_searches),
@@ -86,7 +86,9 @@ def _ports(mappings: Sequence[PortMapping]) -> tuple[Json, Json]:
     return {key: {} for key in bindings}, bindings
 
 
-def container_config(spec: ContainerSpec, identity: Identity, owner: Owner, sandbox: SandboxModes) -> Json:
+def container_config(
+    spec: ContainerSpec, identity: Identity, owner: Owner, sandbox: SandboxModes, lowest_oom_score: int = -1000
+) -> Json:
     """Entrypoint and Cmd follow Kubernetes' table: a command drops the image's arguments, Docker does the same."""
     config: Json = {
         "Image": spec.image,
@@ -103,7 +105,7 @@ def container_config(spec: ContainerSpec, identity: Identity, owner: Owner, sand
             "IpcMode": "host" if sandbox.host_ipc else f"container:{identity.sandbox_id}",
             "LogConfig": LOG_CONFIG,
             "Mounts": [_mount(mount) for mount in spec.mounts],
-            **_limits(spec.limits),
+            **_limits(spec.limits, lowest_oom_score),
             **_security(spec.security),
         },
     }
@@ -140,8 +142,11 @@ def _mount(mount: Mount) -> Json:
     }
 
 
-def _limits(limits: Limits) -> Json:
-    resources: Json = {"CpuShares": limits.cpu_shares, "OomScoreAdj": limits.oom_score_adj}
+def _limits(limits: Limits, lowest_oom_score: int) -> Json:
+    resources: Json = {
+        "CpuShares": limits.cpu_shares,
+        "OomScoreAdj": max(limits.oom_score_adj, lowest_oom_score),
+    }
     if limits.cpu_quota_us:
         resources |= {"CpuPeriod": CPU_PERIOD_US, "CpuQuota": limits.cpu_quota_us}
     if limits.memory_bytes:
