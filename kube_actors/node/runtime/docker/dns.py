@@ -8,6 +8,7 @@ reach (an engine elsewhere), Docker's stays: it forwards to the same servers.
 
 from __future__ import annotations
 
+import ipaddress
 from pathlib import Path
 
 import structlog
@@ -17,8 +18,15 @@ from kube_actors.node.runtime.interface import SandboxSpec
 log = structlog.get_logger(__name__)
 
 
+def reachable_servers(spec: SandboxSpec) -> list[str]:
+    """Without servers on the node's loopback (systemd-resolved's 127.0.0.53), which a pod's own network has not."""
+    if spec.host_network:
+        return list(spec.dns_servers)
+    return [server for server in spec.dns_servers if not ipaddress.ip_address(server).is_loopback]
+
+
 def resolv_conf(spec: SandboxSpec) -> str:
-    lines = [f"nameserver {server}" for server in spec.dns_servers]
+    lines = [f"nameserver {server}" for server in reachable_servers(spec)]
     if spec.dns_searches:
         lines.insert(0, f"search {' '.join(spec.dns_searches)}")
     if spec.dns_options:
@@ -28,7 +36,7 @@ def resolv_conf(spec: SandboxSpec) -> str:
 
 def write_resolv_conf(path: str, spec: SandboxSpec) -> None:
     """Does nothing for a pod without servers of its own: it has the node's."""
-    if not spec.dns_servers or not path:
+    if not path or not reachable_servers(spec):
         return
     try:
         Path(path).write_text(resolv_conf(spec))

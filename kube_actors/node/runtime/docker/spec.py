@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kube_actors.node.runtime.docker.dns import reachable_servers
 from kube_actors.node.runtime.docker.names import MODES, Identity, Owner
 from kube_actors.node.runtime.interface import ContainerSpec, Limits, Mount, PortMapping, SandboxSpec, Security
 
@@ -58,7 +59,7 @@ def sandbox_config(spec: SandboxSpec, owner: Owner, image: str, network: str, lo
             "CpuShares": 2,
             "OomScoreAdj": max(PAUSE_OOM_SCORE, lowest_oom_score),
             "SecurityOpt": ["no-new-privileges"],
-            "Dns": list(spec.dns_servers),
+            "Dns": reachable_servers(spec),
             "DnsSearch": list(spec.dns_searches),
             "DnsOptions": list(spec.dns_options),
             "ExtraHosts": [f"{name}:{ip}" for ip, names in spec.host_aliases for name in names],
