@@ -1,0 +1,138 @@
+"""The event recorder: a component says what happened, one task writes it as core/v1 Events.
+
+    event() -> Correlator (count, combine, cut) -> those that changed since last written -> client
+
+`event()` never waits and never fails. What is to be written is bounded: over that, new Events are
+dropped and counted; so are Events that the server refuses. Repeats of one that waits only raise its count.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+
+import structlog
+
+from kube_actors.aio.backoff import Backoff
+from kube_actors.aio.clock import Clock, SystemClock
+from kube_actors.aio.tasks import Tasks
+from kube_actors.api import Obj
+from kube_actors.api.errors import ApiError, KubeActorsError, NotFound
+from kube_actors.api.meta import name_of, namespace_of, uid_of
+from kube_actors.api.resources import EVENTS
+from kube_actors.client.correlation import Correlator, Occurrence, Recorded
+from kube_actors.client.interface import Client
+
+log = structlog.get_logger(__name__)
+
+NORMAL = "Normal"
+WARNING = "Warning"
+
+# Events that wait to be written.
+LIMIT = 10_000
+# Writes that are under way together; they share the messages of the client's session.
+TOGETHER = 128
+ATTEMPTS = 5
+RETRY = Backoff(initial=0.5, maximum=10.0)
+# Kubernetes' limit of an Event's note.
+MESSAGE_LIMIT = 1024
+
+
+class EventRecorder:
+    """Records Events of one component."""
+
+    def __init__(self, client: Client, component: str, host: str = "", clock: Clock | None = None) -> None:
+        self._client = client
+        self._component, self._host = component, host
+        self._clock = clock or SystemClock()
+        self._correlator = Correlator()
+        # In the order of their first change, without repeats.
+        self._waiting: dict[Recorded, None] = {}
+        self._work = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._tasks = Tasks(f"events-{component}")
+        # Events that nobody will see: the queue was full, or the server refused them.
+        self.dropped = 0
+
+    async def start(self) -> None:
+        self._tasks.spawn_forever(self._run(), "write")
+
+    async def stop(self, grace: float = 1.0) -> None:
+        """Writes what waits, for at most `grace` seconds."""
+        if self._tasks:
+            try:
+                async with asyncio.timeout(grace):
+                    await self._idle.wait()
+            except TimeoutError:
+                log.info("events are left unwritten", component=self._component, count=len(self._waiting))
+        await self._tasks.stop()
+
+    def event(self, obj: Obj, type: str, reason: str, message: str, *, action: str = "", field_path: str = "") -> None:
+        """Say that something happened to `obj`. `type` is Normal or Warning. `field_path` names a part of it."""
+        occurrence = Occurrence(_involved(obj, field_path), type, reason, message[:MESSAGE_LIMIT], action)
+        recorded = self._correlator.record(occurrence, self._clock.now())
+        if recorded is None or (recorded not in self._waiting and len(self._waiting) >= LIMIT):
+            self.dropped += 1
+            return
+        self._waiting[recorded] = None
+        self._idle.clear()
+        self._work.set()
+
+    async def _run(self) -> None:
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._waiting:
+                batch = [recorded for recorded, _ in zip(self._waiting, range(TOGETHER), strict=False)]
+                for recorded in batch:
+                    del self._waiting[recorded]
+                await asyncio.gather(*(self._write(recorded) for recorded in batch))
+            self._idle.set()
+
+    async def _write(self, recorded: Recorded) -> None:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await self._send(recorded)
+                return
+            except ApiError as error:
+                self._drop(recorded, error)
+                return
+            except KubeActorsError as error:
+                if attempt == ATTEMPTS:
+                    self._drop(recorded, error)
+                    return
+            await self._clock.sleep(RETRY.delay(attempt))
+
+    async def _send(self, recorded: Recorded) -> None:
+        involved = dict(recorded.occurrence.involved)
+        namespace = involved.get("namespace") or "default"
+        if recorded.name:
+            try:
+                await self._client.patch(EVENTS, recorded.name, recorded.update(), namespace)
+            except NotFound:
+                # It was there for an hour, as Events are: begin again.
+                recorded.name = ""
+            else:
+                return
+        name = f"{involved.get('name', '')}.{int(self._clock.now() * 1e9):x}{secrets.token_hex(2)}"
+        created = await self._client.create(EVENTS, recorded.create(name, self._component, self._host))
+        recorded.name = name_of(created)
+
+    def _drop(self, recorded: Recorded, error: KubeActorsError) -> None:
+        self.dropped += 1
+        log.info("event dropped", reason=recorded.occurrence.reason, error=str(error), dropped=self.dropped)
+
+
+def _involved(obj: Obj, field_path: str) -> tuple[tuple[str, str], ...]:
+    metadata = obj["metadata"]
+    reference = {
+        "kind": str(obj.get("kind") or ""),
+        "namespace": namespace_of(obj),
+        "name": name_of(obj),
+        "uid": uid_of(obj),
+        "apiVersion": str(obj.get("apiVersion") or ""),
+        "resourceVersion": str(metadata.get("resourceVersion") or ""),
+        "fieldPath": field_path,
+    }
+    return tuple((key, value) for key, value in reference.items() if value)
