@@ -75,7 +75,9 @@ class Reflector:
                     async for change in changes:
                         yield change
             except Expired:
+                # The usual cure is a new list, but one that is expired at once must not spin.
                 self.resource_version = ""
+                self.failures += 1
             except Exception as error:  # noqa: BLE001  the boundary: the cache has to become current again
                 self._failed(error)
             await self.clock.sleep(RETRY.delay(self.failures))
@@ -88,7 +90,6 @@ class Reflector:
             )
             yield Listed(listed.items)
             self.resource_version = listed.resource_version
-            self.failures = 0
         while True:
             started = self.clock.now()
             async with aclosing(self._watch()) as batches:
@@ -100,6 +101,7 @@ class Reflector:
             if self.clock.now() - started < SHORT_WATCH:
                 self.failures += 1
                 return
+            self.failures = 0
 
     def _watch(self) -> AsyncGenerator[list[Event], None]:
         batches: AsyncIterator[list[Event]] = self.client.watch(

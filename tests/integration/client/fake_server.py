@@ -30,7 +30,9 @@ class Kube:
         self.watch_requests: list[pb.WatchRequest] = []
         self.bind_refusals: dict[str, errors.ApiError] = {}
 
-    async def Session(self, incoming: AsyncIterator[pb.SessionRequest], call: Call) -> AsyncIterator[pb.SessionResponse]:
+    async def Session(
+        self, incoming: AsyncIterator[pb.SessionRequest], call: Call
+    ) -> AsyncIterator[pb.SessionResponse]:
         self.sessions += 1
         if self.refuse is not None:
             raise self.refuse
@@ -73,7 +75,9 @@ class Kube:
         return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"}
 
     async def List(self, request: pb.ListRequest, call: Call) -> AsyncIterator[pb.ListPage]:
-        found = [obj for (namespace, _), obj in sorted(self.objects.items()) if request.ref.namespace in ("", namespace)]
+        found = [
+            obj for (namespace, _), obj in sorted(self.objects.items()) if request.ref.namespace in ("", namespace)
+        ]
         for start in range(0, max(len(found), 1), 2):
             page = [encoding.dumps(obj) for obj in found[start : start + 2]]
             yield pb.ListPage(items=page, resource_version=str(self.revision))

@@ -139,7 +139,7 @@ async def test_an_error_event_is_raised_after_the_events_before_it(client: KubeC
         )
     ]
     seen = []
-    with pytest.raises(errors.Expired, match="too old"):
+    with pytest.raises(errors.Expired, match="too old"):  # noqa: PT012  the events before it are seen too
         async with aclosing(client.watch(CONFIGMAPS, resource_version="1")) as watch:
             async for events in watch:
                 seen += events

@@ -31,7 +31,9 @@ class Recorder:
         self.heard.append(("add", name_of(obj), is_initial))
 
     def on_update(self, old: Obj, new: Obj) -> None:
-        self.heard.append(("update", name_of(new), old["metadata"]["resourceVersion"] != new["metadata"]["resourceVersion"]))
+        self.heard.append(
+            ("update", name_of(new), old["metadata"]["resourceVersion"] != new["metadata"]["resourceVersion"])
+        )
 
     def on_delete(self, obj: Obj) -> None:
         self.heard.append(("delete", name_of(obj)))
@@ -111,7 +113,8 @@ async def test_after_an_expired_watch_a_new_list_tells_what_was_missed(it: Fixtu
     await it.informer.start()
     await it.informer.synced()
     it.handler.heard.clear()
-    # While the watch is down: a goes, b changes, c comes; and the history is compacted.
+    # While the watch is down: a goes, b changes, c comes; and the history is compacted. Lists are expired
+    # when they come, too, which may not make the informer spin.
     it.client.fail("watch", CONFIGMAPS, RpcError("UNAVAILABLE", "away"))
     it.client.fail("list", CONFIGMAPS, RpcError("UNAVAILABLE", "away"))
     it.client.remove(CONFIGMAPS, "default/a")

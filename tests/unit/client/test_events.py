@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from kube_actors.aio.clock import LoopClock
+from kube_actors.api import Obj, errors
+from kube_actors.api.resources import EVENTS
+from kube_actors.client import events
+from kube_actors.client.events import NORMAL, WARNING, EventRecorder
+from kube_actors.client.testing import FakeKubeClient
+from kube_actors.rpc.errors import RpcError
+
+pytestmark = pytest.mark.looptime
+
+
+def pod(name: str = "web") -> Obj:
+    metadata = {"name": name, "namespace": "shop", "uid": f"uid-{name}", "resourceVersion": "7"}
+    return {"kind": "Pod", "apiVersion": "v1", "metadata": metadata}
+
+
+class Fixture:
+    def __init__(self) -> None:
+        self.client = FakeKubeClient(clock=LoopClock())
+        self.recorder = EventRecorder(self.client, "default-scheduler", "host-1", clock=LoopClock())
+
+    async def written(self) -> list[Obj]:
+        await asyncio.sleep(0.01)
+        return self.client.objects(EVENTS)
+
+
+@pytest.fixture
+async def it() -> AsyncIterator[Fixture]:
+    fixture = Fixture()
+    await fixture.recorder.start()
+    yield fixture
+    await fixture.recorder.stop()
+
+
+async def test_an_event_names_its_object_source_and_times(it: Fixture) -> None:
+    it.recorder.event(pod(), NORMAL, "Scheduled", "Successfully assigned shop/web to n", action="Binding")
+    (event,) = await it.written()
+    assert event["metadata"]["name"].startswith("web.")
+    assert event["metadata"]["namespace"] == "shop"
+    assert event["involvedObject"] == {
+        "kind": "Pod", "namespace": "shop", "name": "web", "uid": "uid-web", "apiVersion": "v1", "resourceVersion": "7",
+    }  # fmt: skip
+    assert event["source"] == {"component": "default-scheduler", "host": "host-1"}
+    assert (event["type"], event["reason"], event["count"]) == ("Normal", "Scheduled", 1)
+    assert event["firstTimestamp"] == event["lastTimestamp"]
+
+
+async def test_a_repeat_raises_the_count_of_the_first(it: Fixture) -> None:
+    it.recorder.event(pod(), WARNING, "BackOff", "again")
+    await it.written()
+    await asyncio.sleep(10)
+    changed = pod()
+    changed["metadata"]["resourceVersion"] = "9"
+    it.recorder.event(changed, WARNING, "BackOff", "again")
+    (event,) = await it.written()
+    assert event["count"] == 2
+    assert event["firstTimestamp"] < event["lastTimestamp"]
+
+
+async def test_repeats_before_the_first_is_written_cost_one_write(it: Fixture) -> None:
+    for _ in range(5):
+        it.recorder.event(pod(), WARNING, "BackOff", "again")
+    (event,) = await it.written()
+    assert event["count"] == 5
+    assert len(it.client.writes) == 1
+
+
+async def test_many_messages_of_one_reason_are_combined(it: Fixture) -> None:
+    for i in range(15):
+        it.recorder.event(pod(), WARNING, "Failed", f"message {i}")
+    written = await it.written()
+    combined = [event for event in written if event["message"].startswith("(combined from similar events): ")]
+    assert len(written) == 10
+    assert [event["count"] for event in combined] == [6]
+    assert combined[0]["message"].endswith("message 14")
+
+
+async def test_a_flood_about_one_object_is_cut_and_others_are_not(it: Fixture) -> None:
+    for _ in range(100):
+        it.recorder.event(pod("noisy"), WARNING, "Failed", "same")
+    it.recorder.event(pod("quiet"), NORMAL, "Started", "fine")
+    counts = {event["involvedObject"]["name"]: event["count"] for event in await it.written()}
+    assert counts == {"noisy": 25, "quiet": 1}
+    assert it.recorder.dropped == 75
+
+
+async def test_an_event_waits_for_a_server_that_is_away(it: Fixture) -> None:
+    it.client.fail("create", EVENTS, RpcError("UNAVAILABLE", "away"), times=2)
+    it.recorder.event(pod(), NORMAL, "Started", "fine")
+    assert await it.written() == []
+    await asyncio.sleep(5)
+    assert len(await it.written()) == 1
+    assert it.recorder.dropped == 0
+
+
+async def test_an_event_that_the_server_refuses_is_dropped_and_counted(it: Fixture) -> None:
+    it.client.fail("create", EVENTS, errors.Forbidden("the namespace is being terminated"))
+    it.recorder.event(pod(), NORMAL, "Started", "fine")
+    assert await it.written() == []
+    assert it.recorder.dropped == 1
+
+
+async def test_an_event_that_the_server_forgot_is_made_again(it: Fixture) -> None:
+    it.recorder.event(pod(), NORMAL, "Started", "fine")
+    (event,) = await it.written()
+    it.client.remove(EVENTS, f"shop/{event['metadata']['name']}")
+    it.recorder.event(pod(), NORMAL, "Started", "fine")
+    (event,) = await it.written()
+    assert event["count"] == 2
+
+
+async def test_what_waits_is_bounded(it: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(events, "LIMIT", 3)
+    for i in range(5):
+        it.recorder.event(pod(f"p{i}"), NORMAL, "Started", "fine")
+    assert len(await it.written()) == 3
+    assert it.recorder.dropped == 2
+
+
+async def test_stopping_writes_what_waits() -> None:
+    fixture = Fixture()
+    await fixture.recorder.start()
+    fixture.recorder.event(pod(), NORMAL, "Started", "fine")
+    await fixture.recorder.stop()
+    assert len(fixture.client.objects(EVENTS)) == 1
