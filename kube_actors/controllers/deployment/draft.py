@@ -65,6 +65,16 @@ class Draft:
             return None
 
     @property
+    def sure(self) -> int:
+        """Available pods that it keeps: those it was asked to give up may be in its status still."""
+        return min(self.available, self.obj["spec"].get("replicas", 1))
+
+    @property
+    def shrinking(self) -> bool:
+        """Whether it may have more pods than spec and status say, since its controller has not seen its spec."""
+        return not self.observed and bool(self.obj["metadata"].get("generation", 0) > 1)
+
+    @property
     def revision(self) -> int:
         return self.number(REVISION) or 0
 
@@ -102,8 +112,13 @@ def total(drafts: list[Draft]) -> int:
     return sum(draft.replicas for draft in drafts)
 
 
-def available(drafts: list[Draft]) -> int:
-    return sum(draft.available for draft in drafts)
+def crowd(drafts: list[Draft]) -> int:
+    """Pods that may run: what is asked for, and what is there still."""
+    return sum(max(draft.replicas, draft.status_replicas) for draft in drafts)
+
+
+def sure(drafts: list[Draft]) -> int:
+    return sum(draft.sure for draft in drafts)
 
 
 def active(drafts: list[Draft]) -> list[Draft]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kube_actors.controllers.deployment.draft import Draft, available, total
+from kube_actors.controllers.deployment.draft import Draft, crowd, sure, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,10 @@ def new_size(limits: Limits, new: Draft, everyone: list[Draft]) -> int:
     """What the new ReplicaSet may be scaled to now."""
     if not limits.rolling:
         return limits.replicas
-    room = limits.maximum - total(everyone)
-    if room <= 0:
+    # Kubernetes counts what is asked for alone, so that pods of two ReplicaSets may exceed the maximum for the
+    # moment in which one has not given up its pods yet. Waiting for its status keeps the promise to the letter.
+    room = limits.maximum - crowd(everyone)
+    if room <= 0 or any(draft.shrinking for draft in everyone if draft is not new):
         return new.replicas
     return new.replicas + min(room, limits.replicas - new.replicas)
 
@@ -60,7 +62,7 @@ def scale_old(limits: Limits, new: Draft, old: list[Draft]) -> bool:
         return False
     everyone = [*old, new]
     # New pods that are not available yet must not count: they may never be.
-    coming = max(new.replicas - new.available, 0)
+    coming = max(new.replicas - new.sure, 0)
     budget = total(everyone) - limits.minimum_available - coming
     if budget <= 0:
         return False
@@ -74,14 +76,14 @@ def _drop_unhealthy(old: list[Draft], budget: int) -> int:
         if removed >= budget:
             break
         # An oldest-first order and this bound: only pods that are not available are given up here.
-        drop = min(budget - removed, max(draft.replicas - draft.available, 0))
+        drop = min(budget - removed, max(draft.replicas - draft.sure, 0))
         draft.replicas -= drop
         removed += drop
     return removed
 
 
 def _drop_available(limits: Limits, old: list[Draft], everyone: list[Draft]) -> int:
-    budget = available(everyone) - limits.minimum_available
+    budget = sure(everyone) - limits.minimum_available
     removed = 0
     for draft in sorted(old, key=lambda draft: draft.age_order):
         if removed >= budget:

@@ -8,7 +8,7 @@ from kube_actors.aio.clock import parse_rfc3339, rfc3339
 from kube_actors.api import Obj
 from kube_actors.api.meta import name_of
 from kube_actors.controllers import conditions
-from kube_actors.controllers.deployment.draft import Draft, available, total
+from kube_actors.controllers.deployment.draft import Draft, total
 from kube_actors.controllers.deployment.rolling import Limits
 
 AVAILABLE = "Available"
@@ -62,7 +62,7 @@ def note_pause(deployment: Obj, present: list[Obj], now: float) -> list[Obj]:
 
 def counts(deployment: Obj, limits: Limits, new: Draft | None, everyone: list[Draft], before: Obj, now: float) -> Obj:
     """The status with its numbers and its Available condition; other conditions as they were in `before`."""
-    ready = available(everyone)
+    ready = sum(draft.available for draft in everyone)
     status: Obj = {
         "observedGeneration": deployment["metadata"].get("generation", 0),
         "replicas": sum(draft.status_replicas for draft in everyone),
