@@ -1,38 +1,292 @@
 """What each kind does to an object on its way in: what a client may not set, when the generation grows.
 
-`prepare_create` and `prepare_update` come after defaults and before validation; `prepare_status` is for the status
-subresource. They change `new` in place, as the strategies of Kubernetes' registries do, and are pure.
+    create   defaults -> admission -> prepare_create -> validate_create
+    update   defaults -> admission -> prepare_update -> validate_update
+    status   defaults -> admission -> prepare_status -> validate_status_update
+
+They change the new object in place and leave the old one alone, as the strategies of Kubernetes' registries do.
+What needs the store or the clock (cluster IPs, uids, times) is the server's.
 """
 
 from __future__ import annotations
 
-from kube_actors.api import Obj
+import base64
+from collections.abc import Callable
+from typing import Any
+
+from kube_actors.api import Obj, schema
+from kube_actors.api.meta import get_path
+from kube_actors.api.normal import normalizer
+from kube_actors.api.pods import qos_class
 from kube_actors.api.resources import Resource
+
+# Kinds whose generation the server counts, and the parts of the object whose change counts.
+_COUNTED: dict[str, tuple[str, ...]] = {
+    "Pod": ("spec",),
+    "ReplicationController": ("spec",),
+    "PodTemplate": ("template",),
+    "Deployment": ("spec",),
+    "ReplicaSet": ("spec",),
+    "StatefulSet": ("spec",),
+    "DaemonSet": ("spec",),
+    "Job": ("spec",),
+    "CronJob": ("spec",),
+    "PodDisruptionBudget": ("spec",),
+    "Ingress": ("spec",),
+    "IngressClass": ("spec",),
+    "NetworkPolicy": ("spec",),
+    "ServiceCIDR": ("spec",),
+    "EndpointSlice": ("endpoints", "ports", "addressType"),
+    "MutatingWebhookConfiguration": ("webhooks",),
+    "ValidatingWebhookConfiguration": ("webhooks",),
+    "ValidatingAdmissionPolicy": ("spec",),
+    "ValidatingAdmissionPolicyBinding": ("spec",),
+    "MutatingAdmissionPolicy": ("spec",),
+    "MutatingAdmissionPolicyBinding": ("spec",),
+    "PriorityClass": ("value", "description", "globalDefault", "preemptionPolicy"),
+    "DeviceClass": ("spec",),
+    "ResourceSlice": ("spec",),
+    "FlowSchema": ("spec",),
+    "PriorityLevelConfiguration": ("spec",),
+    "CustomResourceDefinition": ("spec",),
+}
+# Kinds that keep a status given on create.
+_KEEP_STATUS = frozenset(("Node", "APIService"))
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+def counts_generation(resource: Resource) -> bool:
+    """Whether metadata.generation is the server's; other kinds keep what a client gives."""
+    return resource.custom or resource.kind in _COUNTED
 
 
 def prepare_create(resource: Resource, obj: Obj) -> None:
     """Reset what a client may not give: the status, the generation of kinds that count it."""
-    if "status" in resource.subresources and resource.plural != "nodes":
-        obj.pop("status", None)
+    metadata = obj["metadata"]
+    if "status" in resource.subresources and resource.kind not in _KEEP_STATUS:
+        _reset_status(resource, obj)
+    if counts_generation(resource):
+        metadata["generation"] = 1
+    prepare = _CREATE.get((resource.group, resource.kind))
+    if prepare is not None:
+        prepare(obj)
+
+
+def _reset_status(resource: Resource, obj: Obj) -> None:
+    obj.pop("status", None)
+    if resource.custom:
+        return
+    zero = normalizer(schema.of(resource))({}, [])
+    if "status" in zero:
+        obj["status"] = zero["status"]
 
 
 def prepare_update(resource: Resource, new: Obj, old: Obj) -> None:
-    """Keep the status of `old`, and count a change of the spec in metadata.generation."""
+    """Keep the status of `old`, and count a change in metadata.generation."""
     if "status" in resource.subresources:
-        _take(new, old, "status")
-    generation = old["metadata"].get("generation")
-    if generation and new.get("spec") != old.get("spec"):
-        new["metadata"]["generation"] = generation + 1
+        take(new, old, "status")
+    prepare = _UPDATE.get((resource.group, resource.kind))
+    if prepare is not None:
+        prepare(new, old)
+    if counts_generation(resource):
+        generation = old["metadata"].get("generation", 0)
+        generation += is_counted_change(resource, new, old)
+        if generation:
+            new["metadata"]["generation"] = generation
+
+
+def is_counted_change(resource: Resource, new: Obj, old: Obj) -> bool:
+    """Whether the change from `old` to `new` grows the generation."""
+    if resource.custom:
+        rest = [{key: value for key, value in obj.items() if key not in ("metadata", "status")} for obj in (new, old)]
+        return rest[0] != rest[1]
+    if any(new.get(part) != old.get(part) for part in _COUNTED.get(resource.kind, ())):
+        return True
+    if resource.kind == "Deployment":
+        return new["metadata"].get("annotations") != old["metadata"].get("annotations")
+    if resource.kind == "EndpointSlice":
+        return new["metadata"].get("labels") != old["metadata"].get("labels")
+    return False
 
 
 def prepare_status(resource: Resource, new: Obj, old: Obj) -> None:
-    """Keep everything of `old` but the status."""
-    for field in [field for field in (*new, *old) if field not in ("status", "metadata", "kind", "apiVersion")]:
-        _take(new, old, field)
+    """Keep everything of `old` but the status and the metadata; the generation does not grow."""
+    for part in {*new, *old} - {"status", "metadata", "kind", "apiVersion"}:
+        take(new, old, part)
+    if resource.kind in _STATUS_KEEPS_LABELS:
+        take(new["metadata"], old["metadata"], "labels")
+    for field in ("generation", "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences"):
+        if field in ("ownerReferences",) and resource.kind != "Pod":
+            continue
+        take(new["metadata"], old["metadata"], field)
 
 
-def _take(new: Obj, old: Obj, field: str) -> None:
+# Kinds whose status subresource does not take labels.
+_STATUS_KEEPS_LABELS = frozenset(("Deployment",))
+
+
+def take(new: Obj, old: Obj, field: str) -> None:
+    """Give `new` what `old` has in `field`, nothing included."""
     if field in old:
         new[field] = old[field]
     else:
         new.pop(field, None)
+
+
+def _create_namespace(obj: Obj) -> None:
+    obj["status"] = {"phase": "Active"}
+    finalizers = obj["spec"].setdefault("finalizers", [])
+    if "kubernetes" not in finalizers:
+        obj["spec"]["finalizers"] = [*finalizers, "kubernetes"]
+    _label_namespace(obj)
+
+
+def _label_namespace(obj: Obj) -> None:
+    name = obj["metadata"].get("name")
+    if name:
+        obj["metadata"]["labels"] = {**(obj["metadata"].get("labels") or {}), NAME_LABEL: name}
+
+
+def _update_namespace(new: Obj, old: Obj) -> None:
+    new["spec"]["finalizers"] = old["spec"].get("finalizers", [])
+    _label_namespace(new)
+
+
+def _create_pod(obj: Obj) -> None:
+    _apparmor(obj)
+    obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
+
+
+_APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
+_APPARMOR_TYPES = {"runtime/default": "RuntimeDefault", "unconfined": "Unconfined"}
+
+
+def _apparmor(obj: Obj) -> None:
+    """AppArmor profiles given by the old annotations become fields."""
+    for key, profile in (obj["metadata"].get("annotations") or {}).items():
+        if not key.startswith(_APPARMOR):
+            continue
+        name = key[len(_APPARMOR) :]
+        if profile.startswith("localhost/"):
+            value = {"type": "Localhost", "localhostProfile": profile[len("localhost/") :]}
+        elif profile in _APPARMOR_TYPES:
+            value = {"type": _APPARMOR_TYPES[profile]}
+        else:
+            continue
+        spec = obj["spec"]
+        for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+            if container.get("name") == name:
+                container.setdefault("securityContext", {}).setdefault("appArmorProfile", value)
+
+
+def _update_pod(new: Obj, old: Obj) -> None:
+    # The class is a function of the spec, and kept: requests may change through resize only within it.
+    new["status"] = old["status"]
+
+
+def merge_string_data(obj: Obj) -> None:
+    """A Secret's stringData goes into data, encoded; it is never stored or shown."""
+    strings: dict[str, str] | None = obj.pop("stringData", None)
+    if strings:
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in strings.items()}
+        obj["data"] = {**(obj.get("data") or {}), **encoded}
+
+
+def _update_secret(new: Obj, old: Obj) -> None:
+    merge_string_data(new)
+    new["type"] = new.get("type") or old.get("type", "")
+
+
+def _create_service(obj: Obj) -> None:
+    service_families(obj["spec"])
+    obj["status"] = {"loadBalancer": {}}
+
+
+def service_families(spec: Obj) -> None:
+    """The address families of a Service on a single-stack IPv4 cluster."""
+    if spec.get("type") == "ExternalName":
+        return
+    headless_without_selector = spec.get("clusterIP") == "None" and not spec.get("selector")
+    if headless_without_selector and not spec.get("ipFamilies") and "ipFamilyPolicy" not in spec:
+        spec["ipFamilies"], spec["ipFamilyPolicy"] = ["IPv4", "IPv6"], "RequireDualStack"
+        return
+    spec.setdefault("ipFamilies", ["IPv4"])
+    spec.setdefault("ipFamilyPolicy", "SingleStack")
+
+
+def _create_daemon_set(obj: Obj) -> None:
+    annotations = obj["metadata"].setdefault("annotations", {})
+    annotations[TEMPLATE_GENERATION] = "1"
+
+
+def _update_daemon_set(new: Obj, old: Obj) -> None:
+    before = int((old["metadata"].get("annotations") or {}).get(TEMPLATE_GENERATION, "0"))
+    grown = get_path(new, "spec", "template") != get_path(old, "spec", "template")
+    new["metadata"].setdefault("annotations", {})[TEMPLATE_GENERATION] = str(before + grown)
+
+
+def _drop_disabled_stateful(obj: Obj) -> None:
+    for template in obj["spec"].get("volumeClaimTemplates") or ():
+        template.setdefault("status", {})["phase"] = "Pending"
+
+
+def _claim_sources(obj: Obj) -> None:
+    """dataSource and dataSourceRef say the same where one is given."""
+    spec = obj["spec"]
+    source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source and not reference:
+        spec["dataSourceRef"] = dict(source)
+    elif reference and not source and not reference.get("namespace"):
+        spec["dataSource"] = {key: value for key, value in reference.items() if key != "namespace"}
+
+
+def _create_claim(obj: Obj) -> None:
+    obj["status"] = {"phase": "Pending"}
+    _claim_sources(obj)
+
+
+def _create_volume(obj: Obj) -> None:
+    obj["status"] = {"phase": "Pending"}
+
+
+def _create_job(obj: Obj) -> None:
+    """The selector and the labels by which a Job finds its pods, unless it brings its own."""
+    spec, uid, name = obj["spec"], obj["metadata"].get("uid", ""), obj["metadata"].get("name", "")
+    if spec.get("manualSelector"):
+        return
+    labels = spec.setdefault("template", {}).setdefault("metadata", {}).setdefault("labels", {})
+    marks = {
+        "controller-uid": uid,
+        "job-name": name,
+        "batch.kubernetes.io/controller-uid": uid,
+        "batch.kubernetes.io/job-name": name,
+    }
+    for key, value in marks.items():
+        labels.setdefault(key, value)
+    selector = spec.setdefault("selector", {})
+    selector.setdefault("matchLabels", {}).setdefault("batch.kubernetes.io/controller-uid", uid)
+
+
+def _create_signing_request(obj: Obj) -> None:
+    obj["status"] = {}
+
+
+_CREATE: dict[tuple[str, str], Callable[[Obj], Any]] = {
+    ("", "Namespace"): _create_namespace,
+    ("", "Pod"): _create_pod,
+    ("", "Secret"): merge_string_data,
+    ("", "Service"): _create_service,
+    ("", "PersistentVolume"): _create_volume,
+    ("", "PersistentVolumeClaim"): _create_claim,
+    ("apps", "DaemonSet"): _create_daemon_set,
+    ("apps", "StatefulSet"): _drop_disabled_stateful,
+    ("batch", "Job"): _create_job,
+    ("certificates.k8s.io", "CertificateSigningRequest"): _create_signing_request,
+}
+_UPDATE: dict[tuple[str, str], Callable[[Obj, Obj], Any]] = {
+    ("", "Namespace"): _update_namespace,
+    ("", "Pod"): _update_pod,
+    ("", "Secret"): _update_secret,
+    ("apps", "DaemonSet"): _update_daemon_set,
+}

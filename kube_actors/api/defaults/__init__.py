@@ -17,7 +17,20 @@ from kube_actors.api.resources import Resource
 Defaulter = Callable[[Obj], None]
 
 # group -> the module with its kinds' defaults
-_MODULES: dict[str, str] = {}
+_MODULES = {
+    "": "core",
+    "admissionregistration.k8s.io": "admission",
+    "apps": "apps",
+    "autoscaling": "policy",
+    "batch": "batch",
+    "discovery.k8s.io": "networking",
+    "flowcontrol.apiserver.k8s.io": "policy",
+    "networking.k8s.io": "networking",
+    "rbac.authorization.k8s.io": "policy",
+    "resource.k8s.io": "policy",
+    "scheduling.k8s.io": "policy",
+    "storage.k8s.io": "policy",
+}
 
 
 @cache
