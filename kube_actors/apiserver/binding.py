@@ -1,0 +1,70 @@
+"""Bindings: a pod is given its node, once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kube_actors.aio.clock import rfc3339
+from kube_actors.api import Obj, errors
+from kube_actors.api.errors import Cause
+
+
+def check_binding(binding: Obj, name: str) -> str:
+    """The node that a Binding names. Kubernetes answers its faults as plain 500s."""
+    stated = (binding.get("metadata") or {}).get("name")
+    if stated and name and stated != name:
+        raise errors.BadRequest("name in URL does not match name in Binding object")
+    target = binding.get("target") or {}
+    if target.get("kind") not in ("Node", "", None):
+        raise errors.ApiError(
+            f'target.kind: Unsupported value: "{target["kind"]}": supported values: "Node", "<empty>"'
+        )
+    if not target.get("name"):
+        raise errors.ApiError("target.name: Required value")
+    return str(target["name"])
+
+
+def assign(pod: Obj, node: str, uid: str, now: float, annotations: dict[str, Any] | None = None) -> Obj:
+    """The pod on its node. Raises Conflict where it has one, is another, or may not be scheduled."""
+    metadata, spec = pod["metadata"], pod.setdefault("spec", {})
+    name = metadata["name"]
+    if uid and uid != metadata.get("uid"):
+        text = f"Precondition failed: UID in precondition: {uid}, UID in object meta: {metadata.get('uid')}"
+        raise errors.conflict("pods/binding", "", name, text)
+    if metadata.get("deletionTimestamp"):
+        reason = f"pod {name} is being deleted, cannot be assigned to a host"
+        raise errors.conflict("pods/binding", "", name, reason)
+    if spec.get("nodeName"):
+        reason = f'pod {name} is already assigned to node "{spec["nodeName"]}"'
+        raise errors.conflict("pods/binding", "", name, reason)
+    if spec.get("schedulingGates"):
+        raise errors.conflict("pods/binding", "", name, f"pod {name} has non-empty .spec.schedulingGates")
+    spec["nodeName"] = node
+    if annotations:
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
+    set_condition(pod, {"type": "PodScheduled", "status": "True"}, now)
+    return pod
+
+
+def set_condition(pod: Obj, condition: Obj, now: float) -> None:
+    """Put a condition into status.conditions; its transition time moves with its status only."""
+    conditions = list(pod.setdefault("status", {}).get("conditions") or ())
+    for index, found in enumerate(conditions):
+        if found.get("type") == condition["type"]:
+            same = found.get("status") == condition["status"]
+            when = found.get("lastTransitionTime") if same else rfc3339(now)
+            conditions[index] = {**condition, "lastTransitionTime": when}
+            break
+    else:
+        conditions.append({**condition, "lastTransitionTime": rfc3339(now)})
+    pod["status"]["conditions"] = conditions
+
+
+def disruption_refused(pod: str, budget: str, wanted: int, healthy: int) -> errors.TooManyRequests:
+    """429 of an eviction that a PodDisruptionBudget does not allow now."""
+    text = f"The disruption budget {budget} needs {wanted} healthy pods and has {healthy} currently"
+    return errors.TooManyRequests(
+        "Cannot evict pod as it would violate the pod's disruption budget.",
+        name=pod,
+        causes=[Cause("DisruptionBudget", text)],
+    )

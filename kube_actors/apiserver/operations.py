@@ -1,0 +1,287 @@
+"""Every verb of the Kubernetes API, for REST and gRPC alike.
+
+A method takes a `Request` (who, what) and options, checks that the user may, and answers bytes or entries of the
+cache; refusals are raised as ApiErrors. Bodies are bytes of JSON.
+"""
+
+from __future__ import annotations
+
+from kube_actors.aio.clock import Clock
+from kube_actors.api import Obj, decode, encoding, errors
+from kube_actors.api.decode import DecodeError
+from kube_actors.api.resources import PODS, Resource
+from kube_actors.apiserver import authz, binding, decoding, listing, patching, scale, strategies, versions
+from kube_actors.apiserver.authz import Authorizer
+from kube_actors.apiserver.cache.cache import Cache
+from kube_actors.apiserver.eviction import Evictions
+from kube_actors.apiserver.listing import Page
+from kube_actors.apiserver.registry import metadata
+from kube_actors.apiserver.registry.registry import (
+    Change,
+    Prepare,
+    Registry,
+    Removed,
+    Written,
+    prepare_main,
+    prepare_status,
+)
+from kube_actors.apiserver.request import DeleteOptions, ListOptions, Request, Target, User, WriteOptions
+from kube_actors.apiserver.reviews import Reviews
+from kube_actors.apiserver.storage import Storage
+from kube_actors.apiserver.strategies.base import Strategy
+from kube_actors.apiserver.strategies.namespace import NamespaceStrategy
+from kube_actors.apiserver.watching import WatchSession
+
+SUCCESS_CREATED: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+# Subresources that read and write the object itself.
+VIEWS = ("", "status")
+
+
+class Operations:
+    """See the module's docstring. `authorize` is the first step of each method."""
+
+    def __init__(
+        self, cache: Cache, storage: Storage, registry: Registry, authorizer: Authorizer, reviews: Reviews, clock: Clock
+    ) -> None:
+        self._cache = cache
+        self._storage = storage
+        self._registry = registry
+        self._authorizer = authorizer
+        self._reviews = reviews
+        self._evictions = Evictions(cache, registry, clock)
+        self._clock = clock
+
+    def authorize(self, request: Request, verb: str) -> None:
+        """Raises Forbidden, or MethodNotAllowed for a verb that the resource does not have."""
+        authz.check(self._authorizer, request.user, verb, request.target)
+        if not request.target.subresource and verb not in request.target.resource.verbs:
+            raise method_not_allowed()
+
+    async def get(self, request: Request, resource_version: str = "") -> bytes:
+        """One object; with subresource scale, its Scale."""
+        self.authorize(request, "get")
+        target = request.target
+        if target.subresource not in (*VIEWS, "scale"):
+            raise no_such_path(target)
+        await self._wait_for(resource_version)
+        resource = target.resource
+        key = f"{target.namespace}/{target.name}" if resource.namespaced else target.name
+        entry = self._cache.bucket(versions.stored(resource)).get(key)
+        if entry is None:
+            raise errors.not_found(resource.plural, resource.group, target.name)
+        if target.subresource == "scale":
+            return encoding.dumps(scale.scale_of(entry.decode()))
+        convert = versions.bytes_converter(resource)
+        return entry.data if convert is None else convert(entry.data)
+
+    async def list(self, request: Request, options: ListOptions) -> Page:
+        """One page of a collection, as entries of the stored version."""
+        self.authorize(request, "list")
+        return await listing.list_page(self._cache, self._storage, request.target, options)
+
+    async def watch(self, request: Request, options: ListOptions) -> WatchSession:
+        """A watch that has begun; iterate over its `events()`."""
+        self.authorize(request, "watch")
+        session = WatchSession(self._cache, request.target, options)
+        await session.start()
+        return session
+
+    async def create(self, request: Request, data: bytes, options: WriteOptions) -> Written:
+        """A new object, or what a subresource makes of a POST."""
+        self.authorize(request, "create")
+        target = request.target
+        if target.subresource == "binding" or target.resource.plural == "bindings":
+            return await self._bind(request, data, options)
+        if target.subresource == "eviction":
+            return await self._evict(request, data, options)
+        if target.subresource:
+            raise no_such_path(target)
+        obj = decoding.body(request, target.resource, data, options.field_validation)
+        if self._reviews.answers(target.resource):
+            return Written(encoding.dumps(self._reviews.answer(request, obj)), True)
+        return await self._registry.create(request, obj, options)
+
+    async def update(self, request: Request, data: bytes, options: WriteOptions) -> Written:
+        """Replace an object, its status, its scale or its finalizers."""
+        self.authorize(request, "update")
+        target = request.target
+        if target.subresource == "scale":
+            wanted = self._scale_body(data)
+            return await self._write_scale(request, lambda parent: scale.apply_scale(parent, wanted), options)
+        prepare = _prepare(target)
+        obj = decoding.body(request, target.resource, data, options.field_validation)
+        _check_name(target, obj)
+        # Each attempt changes its own copy: the first may have filled in what the second must not see.
+        copy = encoding.dumps(obj)
+        return await self._registry.update(request, lambda _: encoding.loads(copy), options, prepare=prepare)
+
+    async def patch(self, request: Request, kind: str, data: bytes, options: WriteOptions) -> Written:
+        """Patch an object, its status or its scale; `kind` is the patch's media type."""
+        self.authorize(request, "patch")
+        target = request.target
+        if target.subresource == "scale":
+            change_scale = patching.change_of(request, scale.SCALE, kind, data, options)
+            return await self._write_scale(
+                request, lambda parent: scale.apply_scale(parent, change_scale(scale.scale_of(parent))), options
+            )
+        change = patching.change_of(request, target.resource, kind, data, options)
+        return await self._registry.update(request, _existing(target, change), options, prepare=_prepare(target))
+
+    async def delete(self, request: Request, options: DeleteOptions) -> bytes:
+        """The object where it stays or its kind answers so, else a Status."""
+        self.authorize(request, "delete")
+        target = request.target
+        if target.subresource:
+            raise method_not_allowed()
+        removed = await self._registry.delete(request, options)
+        return encoding.dumps(_deletion_answer(target.resource, removed))
+
+    async def delete_collection(self, request: Request, selection: ListOptions, options: DeleteOptions) -> bytes:
+        """Delete what a list selects; answers the list of it."""
+        self.authorize(request, "deletecollection")
+        target = request.target
+        page = await listing.list_page(self._cache, self._storage, target, selection)
+        items = []
+        for entry in page.entries:
+            namespace, _, name = entry.key.rpartition("/")
+            one = Request(request.user, Target(target.resource, namespace, name), request.warnings)
+            try:
+                removed = await self._registry.delete(one, options)
+            except errors.NotFound:
+                continue
+            items.append({key: value for key, value in removed.obj.items() if key not in ("kind", "apiVersion")})
+        meta: Obj = {"resourceVersion": str(page.revision)}
+        if page.continue_token:
+            meta["continue"] = page.continue_token
+        kind, version = f"{target.resource.kind}List", target.resource.api_version
+        return encoding.dumps({"kind": kind, "apiVersion": version, "metadata": meta, "items": items})
+
+    async def bind(self, user: User, namespace: str, name: str, uid: str, node: str) -> None:
+        """Give a pod its node; the batched form of POST pods/NAME/binding."""
+        request = Request(user, Target(PODS, namespace, name, "binding"))
+        self.authorize(request, "create")
+        if not node:
+            raise errors.ApiError("target.name: Required value")
+        await self._assign(request, node, uid, None, WriteOptions())
+
+    async def _bind(self, request: Request, data: bytes, options: WriteOptions) -> Written:
+        body = _parse(data)
+        stated = body.get("metadata") or {}
+        node = binding.check_binding(body, request.target.name)
+        target = Target(PODS, request.target.namespace, request.target.name or stated.get("name", ""), "binding")
+        bound = Request(request.user, target, request.warnings)
+        await self._assign(bound, node, stated.get("uid") or "", stated.get("annotations"), options)
+        return Written(encoding.dumps(SUCCESS_CREATED), True)
+
+    async def _assign(
+        self, request: Request, node: str, uid: str, annotations: dict[str, str] | None, options: WriteOptions
+    ) -> None:
+        now = self._clock.now()
+        change = _existing(request.target, lambda pod: binding.assign(pod, node, uid, now, annotations))
+        await self._registry.update(request, change, options, prepare=_prepare_nothing)
+
+    async def _evict(self, request: Request, data: bytes, options: WriteOptions) -> Written:
+        body = _parse(data)
+        delete = decoding.delete_options_of(body.get("deleteOptions") or {})
+        await self._evictions.evict(request, delete, options)
+        return Written(encoding.dumps(SUCCESS_CREATED), True)
+
+    async def _write_scale(self, request: Request, change: patching.Change, options: WriteOptions) -> Written:
+        if "scale" not in request.target.resource.subresources:
+            raise no_such_path(request.target)
+        written = await self._registry.update(request, _existing(request.target, change), options)
+        return Written(encoding.dumps(scale.scale_of(encoding.loads(written.data))))
+
+    def _scale_body(self, data: bytes) -> Obj:
+        try:
+            body = decode.decode(scale.SCALE, data).obj
+        except DecodeError as error:
+            raise errors.BadRequest(decoding.cannot_handle(scale.SCALE, str(error))) from None
+        decoding.check_kind(scale.SCALE, body)
+        return body
+
+    async def _wait_for(self, resource_version: str) -> None:
+        if resource_version == "":
+            await self._cache.fresh()
+            return
+        if not (resource_version.isascii() and resource_version.isdigit()):
+            text = f'resourceVersion: Invalid value: "{resource_version}": strconv.ParseUint: '
+            raise errors.ApiError(f'{text}parsing "{resource_version}": invalid syntax')
+        await self._cache.reach(int(resource_version))
+
+
+def method_not_allowed() -> errors.MethodNotAllowed:
+    text = "the server does not allow this method on the requested resource"
+    return errors.MethodNotAllowed(text, status={**errors.MethodNotAllowed(text).status(), "details": {}})
+
+
+def no_such_path(target: Target) -> errors.NotFound:
+    """A subresource that the resource does not have."""
+    text = "the server could not find the requested resource"
+    return errors.NotFound(text, group=target.resource.group, kind=target.resource.plural, name=target.name)
+
+
+def _prepare(target: Target) -> Prepare:
+    """How a write to this path protects what it may not change."""
+    if target.subresource == "":
+        return prepare_main
+    if target.subresource == "status" and "status" in target.resource.subresources:
+        return prepare_status
+    if target.subresource == "finalize" and target.resource.plural == "namespaces":
+        return _prepare_finalize
+    raise no_such_path(target)
+
+
+def _prepare_finalize(strategy: Strategy, new: Obj, old: Obj) -> None:
+    assert isinstance(strategy, NamespaceStrategy)
+    strategy.prepare_finalize(new, old)
+
+
+def _prepare_nothing(strategy: Strategy, new: Obj, old: Obj) -> None:
+    """The change was made by the server itself; it only counts the generation."""
+    strategy.count_generation(new, old)
+
+
+def _existing(target: Target, change: patching.Change) -> Change:
+    """A change of an object that has to exist."""
+
+    def on_existing(current: Obj | None) -> Obj:
+        if current is None:
+            raise errors.not_found(target.resource.plural, target.resource.group, target.name)
+        return change(current)
+
+    return on_existing
+
+
+def _check_name(target: Target, obj: Obj) -> None:
+    name = obj["metadata"].get("name") or ""
+    if not name:
+        text = f"the name of the object ({target.name} based on URL) was undeterminable: name must be provided"
+        raise errors.BadRequest(text)
+    if name != target.name:
+        raise errors.BadRequest(f"the name of the object ({name}) does not match the name on the URL ({target.name})")
+    metadata.check_namespace(target, obj)
+
+
+def _parse(data: bytes) -> Obj:
+    try:
+        body = encoding.loads(data or b"{}")
+    except ValueError as error:
+        raise errors.BadRequest(str(error)) from None
+    if not isinstance(body, dict):
+        raise errors.BadRequest("the body of the request is no object")
+    return body
+
+
+def _deletion_answer(resource: Resource, removed: Removed) -> Obj:
+    if not removed.gone or strategies.of(resource).rules.answers_deleted_object:
+        return removed.obj
+    meta = removed.obj["metadata"]
+    details = {"name": meta["name"], "group": resource.group, "kind": resource.plural, "uid": meta["uid"]}
+    return {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Success",
+        "details": {key: value for key, value in details.items() if value},
+    }

@@ -1,0 +1,83 @@
+"""ObjectMeta as the server fills and guards it. Kubernetes: rest.BeforeCreate and rest.BeforeUpdate."""
+
+from __future__ import annotations
+
+import random
+import uuid
+
+from kube_actors.aio.clock import rfc3339
+from kube_actors.api import Obj, errors
+from kube_actors.api.resources import Resource
+from kube_actors.apiserver.request import Target
+
+_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, nothing that looks like another: no words by chance
+_SUFFIX = 5
+_MAX_BASE = 63 - _SUFFIX
+# The metadata that an update cannot change.
+_FIXED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+
+
+def generated_name(base: str) -> str:
+    return base[:_MAX_BASE] + "".join(random.choices(_ALPHABET, k=_SUFFIX))
+
+
+def check_namespace(target: Target, obj: Obj) -> None:
+    """The namespace of the path is the object's; a cluster-scoped object has none."""
+    metadata = obj["metadata"]
+    if not target.resource.namespaced:
+        metadata.pop("namespace", None)
+        return
+    stated = metadata.get("namespace")
+    if stated and stated != target.namespace:
+        raise errors.BadRequest(
+            "the namespace of the provided object does not match the namespace sent on the request"
+        )
+    metadata["namespace"] = target.namespace
+
+
+def fill_new(obj: Obj, now: float) -> None:
+    """Name, uid and time of a new object; drops what only the server may say."""
+    metadata = obj["metadata"]
+    version = metadata.pop("resourceVersion", "")
+    if version and version != "0":
+        raise internal("resourceVersion should not be set on objects to be created")
+    for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"):
+        metadata.pop(key, None)
+    if metadata.get("generateName") and not metadata.get("name"):
+        metadata["name"] = generated_name(metadata["generateName"])
+    metadata["uid"] = str(uuid.uuid4())
+    metadata["creationTimestamp"] = rfc3339(now)
+
+
+def keep_fixed(new: Obj, old: Obj) -> None:
+    """Put back what an update may not change, quietly, as Kubernetes does for what clients leave out."""
+    metadata, before = new["metadata"], old["metadata"]
+    for key in _FIXED:
+        if key in before:
+            metadata[key] = before[key]
+        else:
+            metadata.pop(key, None)
+    for key in ("selfLink", "managedFields"):
+        metadata.pop(key, None)
+
+
+def parse_version(text: str) -> int:
+    """A resourceVersion of a body; 0 for none. What is no number is a 500, as kube-apiserver has it."""
+    if not text:
+        return 0
+    if not (text.isascii() and text.isdigit()):
+        raise internal(f'strconv.ParseUint: parsing "{text}": invalid syntax')
+    return int(text)
+
+
+def internal(text: str) -> errors.ApiError:
+    """A plain Go error: code 500, no reason, no details."""
+    return errors.ApiError(text)
+
+
+def check_uid(resource: Resource, name: str, new: Obj, old: Obj) -> None:
+    """An update that names another uid meant an object that is gone."""
+    wanted, found = new["metadata"].get("uid"), old["metadata"].get("uid")
+    if wanted and wanted != found:
+        reason = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+        raise errors.conflict(resource.plural, resource.group, name, reason)

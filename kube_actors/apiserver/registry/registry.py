@@ -1,0 +1,314 @@
+"""Creates, updates and deletions of any kind, as compared writes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kube_actors.aio.clock import Clock
+from kube_actors.api import Obj, encoding, errors, validation
+from kube_actors.api.resources import Resource
+from kube_actors.apiserver import strategies, versions
+from kube_actors.apiserver.admission.chain import Attributes, Chain, Operation
+from kube_actors.apiserver.cache.cache import Cache
+from kube_actors.apiserver.cache.entry import Entry
+from kube_actors.apiserver.registry import deletion, metadata
+from kube_actors.apiserver.registry.allocation import Allocators
+from kube_actors.apiserver.registry.deletion import Step
+from kube_actors.apiserver.registry.leases import LeasePool
+from kube_actors.apiserver.request import DeleteOptions, Request, Target, WriteOptions
+from kube_actors.apiserver.storage import KV, Storage
+from kube_actors.apiserver.strategies.base import Reservation, Strategy
+from kube_actors.store.errors import RevisionConflict
+
+# Makes the new state of an object from the present one, which it may change and return; None: it does not exist.
+Change = Callable[[Obj | None], Obj]
+Prepare = Callable[[Strategy, Obj, Obj], None]
+# An update that is not tied to a version is tried anew after each conflict, so often.
+ATTEMPTS = 50
+# A generated name that exists is generated anew, so often.
+NAME_ATTEMPTS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The answer to a write: the object's bytes as served."""
+
+    data: bytes
+    created: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """The answer to a deletion. `gone`: the object is no more, and this was its last state."""
+
+    obj: Obj
+    gone: bool
+
+
+def prepare_main(strategy: Strategy, new: Obj, old: Obj) -> None:
+    strategy.prepare_update(new, old)
+
+
+def prepare_status(strategy: Strategy, new: Obj, old: Obj) -> None:
+    strategy.prepare_status_update(new, old)
+
+
+class Registry:
+    """One for all kinds; see the package's docstring."""
+
+    def __init__(
+        self, storage: Storage, cache: Cache, admission: Chain, allocators: Allocators, leases: LeasePool, clock: Clock
+    ) -> None:
+        self._storage = storage
+        self._cache = cache
+        self._admission = admission
+        self._allocators = allocators
+        self._leases = leases
+        self._clock = clock
+
+    async def create(self, request: Request, obj: Obj, options: WriteOptions) -> Written:
+        """Write a new object. `obj` is decoded and has its defaults; it is changed in place."""
+        target = request.target
+        strategy = strategies.of(target.resource)
+        metadata.check_namespace(target, obj)
+        generated = bool(obj["metadata"].get("generateName")) and not obj["metadata"].get("name")
+        metadata.fill_new(obj, self._clock.now())
+        attributes = Attributes(request.user, target, Operation.CREATE, obj, None, options.dry_run, request.warnings)
+        await self._admission.admit(attributes)
+        for _ in range(NAME_ATTEMPTS if generated else 1):
+            try:
+                return await self._create(strategy, attributes)
+            except errors.AlreadyExists as error:
+                refused = error
+                if generated:
+                    obj["metadata"]["name"] = metadata.generated_name(obj["metadata"]["generateName"])
+        raise refused
+
+    async def update(
+        self,
+        request: Request,
+        change: Change,
+        options: WriteOptions,
+        *,
+        prepare: Prepare = prepare_main,
+        require_version: bool = False,
+    ) -> Written:
+        """Change an object: `change` is called with the present state, again after every conflict."""
+        target = request.target
+        resource = target.resource
+        strategy = strategies.of(resource)
+        key = _key(target)
+        entry = self._cache.latest(versions.stored(resource), key)
+        fresh = False
+        for _ in range(ATTEMPTS):
+            if entry is None and not fresh:
+                entry, fresh = await self._read(resource, key), True
+            try:
+                if entry is None:
+                    return await self._create_by_update(request, strategy, change, options)
+                outcome = await self._try_update(request, strategy, entry, change, options, prepare, fresh)
+            except RevisionConflict as conflict:
+                entry, fresh = _entry(key, conflict.current), True
+                continue
+            except errors.ApiError:
+                if fresh:
+                    raise
+                again, fresh = await self._read(resource, key), True
+                if again is not None and entry is not None and again.revision == entry.revision:
+                    raise
+                entry = again
+                continue
+            if outcome is not None:
+                return outcome
+            entry, fresh = await self._read(resource, key), True
+        raise errors.conflict(resource.plural, resource.group, target.name, errors.MODIFIED)
+
+    async def delete(self, request: Request, options: DeleteOptions) -> Removed:
+        """Delete an object, or begin to."""
+        target = request.target
+        resource = target.resource
+        strategy = strategies.of(resource)
+        key = _key(target)
+        entry = self._cache.latest(versions.stored(resource), key)
+        fresh = False
+        for _ in range(ATTEMPTS):
+            if entry is None and not fresh:
+                entry, fresh = await self._read(resource, key), True
+            if entry is None:
+                raise errors.not_found(resource.plural, resource.group, target.name)
+            try:
+                return await self._try_delete(request, strategy, entry, options)
+            except RevisionConflict as conflict:
+                entry, fresh = _entry(key, conflict.current), True
+            except errors.ApiError:
+                if fresh:
+                    raise
+                entry, fresh = await self._read(resource, key), True
+        raise errors.conflict(resource.plural, resource.group, target.name, errors.MODIFIED)
+
+    async def _create(self, strategy: Strategy, attributes: Attributes) -> Written:
+        obj, resource = attributes.obj, attributes.resource
+        assert obj is not None
+        strategy.prepare_create(obj)
+        causes = validation.validate_create(resource, obj)
+        if causes:
+            raise errors.invalid(resource.kind, resource.group, obj["metadata"].get("name", ""), causes)
+        await self._admission.validate(attributes)
+        reservation = await strategy.begin_create(obj, self._allocators)
+        if attributes.dry_run:
+            await _undo(reservation)
+            await self._refuse_existing(resource, attributes)
+            return Written(encoding.dumps(obj), True)
+        try:
+            entry = await self._put(resource, obj, 0, strategy.ttl_seconds)
+        except RevisionConflict:
+            await _undo(reservation)
+            raise errors.already_exists(resource.plural, resource.group, obj["metadata"]["name"]) from None
+        except errors.KubeActorsError:
+            await _undo(reservation)
+            raise
+        return Written(_served(resource, entry), True)
+
+    async def _create_by_update(
+        self, request: Request, strategy: Strategy, change: Change, options: WriteOptions
+    ) -> Written:
+        obj = change(None)
+        resource = request.target.resource
+        if not strategy.rules.create_on_update or metadata.parse_version(obj["metadata"].get("resourceVersion", "")):
+            raise errors.not_found(resource.plural, resource.group, request.target.name)
+        return await self.create(request, obj, options)
+
+    async def _try_update(
+        self,
+        request: Request,
+        strategy: Strategy,
+        entry: Entry,
+        change: Change,
+        options: WriteOptions,
+        prepare: Prepare,
+        fresh: bool,
+    ) -> Written | None:
+        """One attempt on the state `entry`. None: nothing would change, but the state may be an old one."""
+        target, resource = request.target, request.target.resource
+        old = versions.from_stored(resource, entry.decode())
+        new = change(versions.from_stored(resource, entry.decode()))
+        metadata.check_namespace(target, new)
+        metadata.check_uid(resource, target.name, new, old)
+        self._check_version(strategy, new, entry, target)
+        metadata.keep_fixed(new, old)
+        attributes = Attributes(request.user, target, Operation.UPDATE, new, old, options.dry_run, request.warnings)
+        await self._admission.admit(attributes)
+        prepare(strategy, new, old)
+        validate = validation.validate_status_update if prepare is prepare_status else validation.validate_update
+        causes = validate(resource, new, old)
+        if causes:
+            raise errors.invalid(resource.kind, resource.group, target.name, causes)
+        await self._admission.validate(attributes)
+        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+        if deletion.removable(strategy, new) and not options.dry_run:
+            await self._storage.delete(_store_key(resource, entry.key), expected_revision=entry.revision)
+            await strategy.after_delete(old, self._allocators)
+            return Written(encoding.dumps(new))
+        if new == old:
+            return Written(_served(resource, entry)) if fresh else None
+        reservation = await strategy.begin_update(new, old, self._allocators)
+        if options.dry_run:
+            await _undo(reservation)
+            return Written(encoding.dumps(new))
+        try:
+            written = await self._put(resource, new, entry.revision, strategy.ttl_seconds)
+        except (RevisionConflict, errors.KubeActorsError):
+            await _undo(reservation)
+            raise
+        if reservation is not None:
+            await reservation.release()
+        return Written(_served(resource, written))
+
+    async def _try_delete(self, request: Request, strategy: Strategy, entry: Entry, options: DeleteOptions) -> Removed:
+        target, resource = request.target, request.target.resource
+        current = versions.from_stored(resource, entry.decode())
+        deletion.check_preconditions(resource, current, options)
+        attributes = Attributes(
+            request.user, target, Operation.DELETE, None, current, options.dry_run, request.warnings
+        )
+        await self._admission.admit(attributes)
+        await self._admission.validate(attributes)
+        plan = deletion.plan(strategy, current, options, self._clock.now())
+        if plan.step is Step.NOTHING:
+            return Removed(plan.obj, gone=False)
+        if options.dry_run:
+            return Removed(plan.obj, gone=plan.step is not Step.UPDATE)
+        if plan.step is Step.UPDATE:
+            written = await self._put(resource, plan.obj, entry.revision, strategy.ttl_seconds)
+            return Removed(versions.from_stored(resource, written.decode()), gone=False)
+        if plan.step is Step.MARK_AND_REMOVE:
+            entry = await self._put(resource, plan.obj, entry.revision, strategy.ttl_seconds)
+        revision = await self._storage.delete(_store_key(resource, entry.key), expected_revision=entry.revision)
+        await strategy.after_delete(current, self._allocators)
+        last = {**plan.obj, "metadata": {**plan.obj["metadata"], "resourceVersion": str(revision)}}
+        return Removed(last, gone=True)
+
+    def _check_version(self, strategy: Strategy, new: Obj, entry: Entry, target: Target) -> None:
+        """The update's resourceVersion is the present one, or there is none and the kind allows it."""
+        resource = target.resource
+        wanted = metadata.parse_version(new["metadata"].get("resourceVersion", ""))
+        if wanted == 0 and not strategy.rules.unconditional_update:
+            cause = errors.Cause(
+                "FieldValueInvalid", "Invalid value: 0: must be specified for an update", "metadata.resourceVersion"
+            )
+            raise errors.invalid(resource.plural, resource.group, target.name, [cause])
+        if wanted not in (0, entry.revision):
+            raise errors.conflict(resource.plural, resource.group, target.name, errors.MODIFIED)
+
+    async def _refuse_existing(self, resource: Resource, attributes: Attributes) -> None:
+        obj = attributes.obj
+        assert obj is not None
+        key = f"{attributes.target.namespace}/{obj['metadata']['name']}" if resource.namespaced else attributes.name
+        if await self._read(resource, key) is not None:
+            raise errors.already_exists(resource.plural, resource.group, attributes.name)
+
+    async def _put(self, resource: Resource, obj: Obj, expected: int, ttl: int) -> Entry:
+        stored_as = versions.stored(resource)
+        stored = versions.to_stored(resource, obj)
+        value = encoding.encode(stored)
+        key = _object_key(resource, obj)
+        lease = await self._leases.get(ttl)
+        revision = await self._storage.put(
+            _store_key(resource, key), value, expected_revision=expected, lease=lease
+        )
+        entry = Entry.of_stored(key, revision, value, lease)
+        entry.index(stored, self._cache.bucket(stored_as).read_fields)
+        self._cache.note_write(stored_as, entry)
+        return entry
+
+    async def _read(self, resource: Resource, key: str) -> Entry | None:
+        kv, _ = await self._storage.get(_store_key(resource, key))
+        return _entry(key, kv)
+
+
+async def _undo(reservation: Reservation | None) -> None:
+    if reservation is not None:
+        await reservation.undo()
+
+
+def _served(resource: Resource, entry: Entry) -> bytes:
+    convert = versions.bytes_converter(resource)
+    return entry.data if convert is None else convert(entry.data)
+
+
+def _entry(key: str, kv: KV | None) -> Entry | None:
+    return None if kv is None else Entry.of_stored(key, kv.mod_revision, kv.value, kv.lease)
+
+
+def _key(target: Target) -> str:
+    return f"{target.namespace}/{target.name}" if target.resource.namespaced else target.name
+
+
+def _object_key(resource: Resource, obj: Obj) -> str:
+    meta = obj["metadata"]
+    return f"{meta['namespace']}/{meta['name']}" if resource.namespaced else str(meta["name"])
+
+
+def _store_key(resource: Resource, key: str) -> bytes:
+    return (versions.stored(resource).store_prefix + key).encode()

@@ -1,0 +1,79 @@
+"""The vocabulary of both edges: who asks for what, with which options. Knows neither HTTP nor gRPC."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from kube_actors.api.resources import Resource
+
+ANONYMOUS = "system:anonymous"
+AUTHENTICATED_GROUP = "system:authenticated"
+UNAUTHENTICATED_GROUP = "system:unauthenticated"
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who asks, as authentication found out."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+    uid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is asked for. `name` is empty for a collection, `namespace` for all namespaces or none."""
+
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+    subresource: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class WriteOptions:
+    """Of create, update and patch. `force` belongs to server-side apply."""
+
+    dry_run: bool = False
+    field_manager: str = ""
+    field_validation: str = ""
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteOptions:
+    """A meta.k8s.io/v1 DeleteOptions."""
+
+    grace_seconds: int | None = None
+    uid: str = ""
+    resource_version: str = ""
+    propagation: str = ""
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ListOptions:
+    """A meta.k8s.io/v1 ListOptions, of lists, watches and deletecollection. Selectors are texts."""
+
+    labels: str = ""
+    fields: str = ""
+    limit: int = 0
+    continue_token: str = ""
+    resource_version: str = ""
+    resource_version_match: str = ""
+    allow_bookmarks: bool = False
+    send_initial_events: bool | None = None
+    timeout_seconds: int = 0
+
+
+@dataclass(slots=True)
+class Request:
+    """One request on its way through the pipeline; `warnings` collects what the client shall be told."""
+
+    user: User
+    target: Target
+    warnings: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)

@@ -1,0 +1,62 @@
+"""The scale subresource: a small view of a workload, autoscaling/v1 Scale."""
+
+from __future__ import annotations
+
+from kube_actors.api import Obj, errors
+from kube_actors.api.errors import Cause
+from kube_actors.api.meta import get_path
+from kube_actors.api.resources import Resource
+from kube_actors.api.selectors import LabelSelector
+
+SCALE = Resource("autoscaling", "v1", "scales", "Scale", True)
+
+
+def scale_of(parent: Obj) -> Obj:
+    """The Scale of a Deployment, ReplicaSet, StatefulSet or ReplicationController."""
+    metadata = parent["metadata"]
+    kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+    replicas = get_path(parent, "spec", "replicas", default=0)
+    status: Obj = {"replicas": get_path(parent, "status", "replicas", default=0)}
+    selector = get_path(parent, "spec", "selector", default={})
+    if parent["kind"] == "ReplicationController":
+        text = ",".join(f"{key}={value}" for key, value in sorted(selector.items()))
+    else:
+        text = selector_text(selector)
+    if text:
+        status["selector"] = text
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": {key: metadata[key] for key in kept if key in metadata},
+        "spec": {"replicas": replicas} if replicas else {},
+        "status": status,
+    }
+
+
+def selector_text(selector: Obj) -> str:
+    """As LabelSelectorAsSelector prints it: matchLabels as a=b."""
+    labels = {key: str(value) for key, value in (selector.get("matchLabels") or {}).items()}
+    expressions = LabelSelector.from_object({"matchExpressions": selector.get("matchExpressions") or []})
+    parts = [(key, f"{key}={value}") for key, value in labels.items()]
+    parts += [(one.key, str(one)) for one in expressions.requirements]
+    return ",".join(text for _, text in sorted(parts))
+
+
+def apply_scale(parent: Obj, scale: Obj) -> Obj:
+    """The workload with the replicas of the Scale. Raises Invalid, BadRequest or Conflict."""
+    metadata = scale.get("metadata") or {}
+    name = parent["metadata"]["name"]
+    if metadata.get("name") and metadata["name"] != name:
+        text = f"the name of the object ({metadata['name']}) does not match the name on the URL ({name})"
+        raise errors.BadRequest(text)
+    replicas = get_path(scale, "spec", "replicas", default=0)
+    if replicas < 0:
+        text = f"Invalid value: {replicas}: must be greater than or equal to 0"
+        raise errors.invalid("Scale", "autoscaling", name, [Cause("FieldValueInvalid", text, "spec.replicas")])
+    parent.setdefault("spec", {})["replicas"] = replicas
+    for key in ("resourceVersion", "uid"):
+        if metadata.get(key):
+            parent["metadata"][key] = metadata[key]
+        elif key == "resourceVersion":
+            parent["metadata"].pop(key, None)
+    return parent

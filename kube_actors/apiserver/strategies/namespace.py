@@ -1,0 +1,57 @@
+"""Namespaces: deletion marks them Terminating; they go when spec.finalizers is empty, which the controller sees to."""
+
+from __future__ import annotations
+
+from kube_actors.api import Obj
+from kube_actors.apiserver.strategies.base import Strategy
+
+FINALIZER = "kubernetes"
+NAME_LABEL = "kubernetes.io/metadata.name"
+
+
+class NamespaceStrategy(Strategy):
+    def prepare_create(self, obj: Obj) -> None:
+        super().prepare_create(obj)
+        obj["status"] = {"phase": "Active"}
+        finalizers = (obj.get("spec") or {}).get("finalizers") or []
+        obj["spec"] = {"finalizers": finalizers if FINALIZER in finalizers else [*finalizers, FINALIZER]}
+        _label(obj)
+
+    def prepare_update(self, new: Obj, old: Obj) -> None:
+        super().prepare_update(new, old)
+        new.setdefault("spec", {})
+        new["spec"]["finalizers"] = (old.get("spec") or {}).get("finalizers") or []
+        if not new["spec"]["finalizers"]:
+            del new["spec"]["finalizers"]
+        _label(new)
+
+    def prepare_status_update(self, new: Obj, old: Obj) -> None:
+        super().prepare_status_update(new, old)
+        phase = "Terminating" if old["metadata"].get("deletionTimestamp") else "Active"
+        new.setdefault("status", {})["phase"] = phase
+
+    def prepare_finalize(self, new: Obj, old: Obj) -> None:
+        """PUT namespaces/NAME/finalize changes spec.finalizers and nothing else."""
+        finalizers = (new.get("spec") or {}).get("finalizers") or []
+        metadata = old["metadata"]
+        new.clear()
+        new.update(old)
+        new["metadata"] = dict(metadata)
+        new["spec"] = {**(old.get("spec") or {}), "finalizers": list(finalizers)}
+        if not finalizers:
+            del new["spec"]["finalizers"]
+
+    def begins_deletion_by_itself(self, obj: Obj) -> bool:
+        return not obj["metadata"].get("deletionTimestamp")
+
+    def mark_deleted(self, obj: Obj) -> None:
+        obj.setdefault("status", {})["phase"] = "Terminating"
+
+    def may_vanish(self, obj: Obj) -> bool:
+        return not (obj.get("spec") or {}).get("finalizers")
+
+
+def _label(obj: Obj) -> None:
+    metadata = obj["metadata"]
+    if metadata.get("name"):
+        metadata["labels"] = {**(metadata.get("labels") or {}), NAME_LABEL: metadata["name"]}

@@ -1,0 +1,216 @@
+"""Services: cluster IPs and node ports, taken when a service is written and given back when it goes.
+
+Kubernetes: pkg/registry/core/service/storage/alloc.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from kube_actors.api import Obj, errors
+from kube_actors.api.errors import Cause
+from kube_actors.apiserver.registry.allocation import Allocators, Exhausted, Owner, Taken
+from kube_actors.apiserver.strategies.base import Reservation, Strategy
+
+_WITH_NODE_PORTS = ("NodePort", "LoadBalancer")
+Undo = Callable[[], Awaitable[None]]
+
+
+class ServiceStrategy(Strategy):
+    def prepare_create(self, obj: Obj) -> None:
+        super().prepare_create(obj)
+        obj["status"] = {"loadBalancer": {}}
+
+    def prepare_update(self, new: Obj, old: Obj) -> None:
+        super().prepare_update(new, old)
+        _keep_allocated(new, old)
+
+    async def begin_create(self, obj: Obj, allocators: Allocators) -> Reservation:
+        taking = _Taking(obj, {}, allocators)
+        await taking.run()
+        return taking.reservation()
+
+    async def begin_update(self, new: Obj, old: Obj, allocators: Allocators) -> Reservation:
+        taking = _Taking(new, old.get("spec") or {}, allocators)
+        await taking.run()
+        return taking.reservation()
+
+    async def after_delete(self, obj: Obj, allocators: Allocators) -> None:
+        spec = obj.get("spec") or {}
+        for ip in _ips(spec):
+            await allocators.free_ip(ip)
+        for port in _node_ports(spec):
+            await allocators.free_port(port)
+
+
+class _Taking:
+    """What one write takes; `before` is the spec that the service has in the store."""
+
+    def __init__(self, obj: Obj, before: Obj, allocators: Allocators) -> None:
+        self._obj = obj
+        self._spec: Obj = obj.setdefault("spec", {})
+        self._before = before
+        self._allocators = allocators
+        self._owner = Owner.of(obj)
+        self._undo: list[Undo] = []
+
+    async def run(self) -> None:
+        """Sets addresses and ports in the object; on a refusal nothing stays taken."""
+        try:
+            await self._take_ips()
+            await self._take_ports()
+        except BaseException:
+            await self._undo_all()
+            raise
+
+    def reservation(self) -> Reservation:
+        return Reservation(self._undo_all, self._release)
+
+    async def _undo_all(self) -> None:
+        while self._undo:
+            await self._undo.pop()()
+
+    async def _release(self) -> None:
+        """The write is done: what the service had and has no more is free again."""
+        for ip in set(_ips(self._before)) - set(_ips(self._spec)):
+            await self._allocators.free_ip(ip)
+        for port in _node_ports(self._before) - _node_ports(self._spec):
+            await self._allocators.free_port(port)
+
+    async def _take_ips(self) -> None:
+        spec = self._spec
+        if spec.get("type") == "ExternalName":
+            spec.pop("clusterIP", None)
+            spec.pop("clusterIPs", None)
+            return
+        if spec.get("clusterIP") == "None":
+            spec["clusterIPs"] = ["None"]
+        elif not spec.get("clusterIP"):
+            ip = await self._any_ip()
+            spec["clusterIP"], spec["clusterIPs"] = ip, [ip]
+        else:
+            spec["clusterIPs"] = spec.get("clusterIPs") or [spec["clusterIP"]]
+            for index, ip in enumerate(spec["clusterIPs"]):
+                if ip not in _ips(self._before):
+                    await self._take_ip(ip, index)
+        spec.setdefault("ipFamilies", ["IPv6" if ":" in spec["clusterIP"] else "IPv4"])
+        spec.setdefault("ipFamilyPolicy", "SingleStack")
+        spec.setdefault("internalTrafficPolicy", "Cluster")
+
+    async def _any_ip(self) -> str:
+        try:
+            ip = await self._allocators.any_ip(self._owner)
+        except Exhausted as error:
+            raise errors.InternalError(f"Internal error occurred: failed to allocate a serviceIP: {error}") from None
+        self._undo.append(lambda: self._allocators.free_ip(ip))
+        return ip
+
+    async def _take_ip(self, ip: str, index: int) -> None:
+        reason = ""
+        if not self._allocators.usable(ip):
+            network = self._allocators.network
+            reason = f"failed to allocate IP {ip}: the provided IP ({ip}) is not in the valid range. "
+            reason += f"The range of valid IPs is {network}"
+        else:
+            try:
+                await self._allocators.take_ip(ip, self._owner)
+            except Taken:
+                reason = f"failed to allocate IP {ip}: provided IP is already allocated"
+        if reason:
+            text = f"Invalid value: {_go_list(self._spec['clusterIPs'])}: {reason}"
+            raise self._invalid(Cause("FieldValueInvalid", text, "spec.clusterIPs"))
+        self._undo.append(lambda: self._allocators.free_ip(ip))
+
+    async def _take_ports(self) -> None:
+        spec = self._spec
+        if spec.get("type") not in _WITH_NODE_PORTS:
+            return
+        had = _node_ports(self._before)
+        mine: dict[int, set[str]] = {}
+        for index, port in enumerate(spec.get("ports") or ()):
+            number, protocol = port.get("nodePort") or 0, port.get("protocol", "TCP")
+            if not number:
+                if spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False:
+                    continue
+                port["nodePort"] = number = self._shared(port, mine) or await self._any_port()
+            elif number not in had and number not in mine:
+                await self._take_port(number, index)
+            mine.setdefault(number, set()).add(protocol)
+
+    def _shared(self, port: Obj, mine: dict[int, set[str]]) -> int:
+        """One port number for TCP and UDP of the same port, where a service has both."""
+        for other in self._spec.get("ports") or ():
+            number = other.get("nodePort") or 0
+            if other is not port and other.get("port") == port.get("port") and number in mine:
+                if port.get("protocol", "TCP") not in mine[number]:
+                    return int(number)
+        return 0
+
+    async def _any_port(self) -> int:
+        try:
+            port = await self._allocators.any_port(self._owner)
+        except Exhausted as error:
+            raise errors.InternalError(f"Internal error occurred: failed to allocate a nodePort: {error}") from None
+        self._undo.append(lambda: self._allocators.free_port(port))
+        return port
+
+    async def _take_port(self, port: int, index: int) -> None:
+        low, high = self._allocators.ports
+        reason = ""
+        if not low <= port <= high:
+            reason = f"provided port is not in the valid range. The range of valid ports is {low}-{high}"
+        else:
+            try:
+                await self._allocators.take_port(port, self._owner)
+            except Taken:
+                reason = "provided port is already allocated"
+        if reason:
+            cause = Cause("FieldValueInvalid", f"Invalid value: {port}: {reason}", f"spec.ports[{index}].nodePort")
+            raise self._invalid(cause)
+        self._undo.append(lambda: self._allocators.free_port(port))
+
+    def _invalid(self, cause: Cause) -> errors.Invalid:
+        return errors.invalid("Service", "", self._owner.name, [cause])
+
+
+def _keep_allocated(new: Obj, old: Obj) -> None:
+    """A client that leaves out what was allocated keeps it; a type that has none loses it."""
+    spec, before = new.setdefault("spec", {}), old.get("spec") or {}
+    if spec.get("type") == "ExternalName":
+        if before.get("type") != "ExternalName":
+            for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+                if spec.get(key) == before.get(key):
+                    spec.pop(key, None)
+        return
+    for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        if before.get(key) and not spec.get(key):
+            spec[key] = before[key]
+    if spec.get("type") not in _WITH_NODE_PORTS:
+        if before.get("type") in _WITH_NODE_PORTS:
+            unchanged = _node_ports(before)
+            for port in spec.get("ports") or ():
+                if port.get("nodePort") in unchanged:
+                    del port["nodePort"]
+        return
+    numbers = {_port_key(port): port.get("nodePort") for port in before.get("ports") or ()}
+    taken = {port.get("nodePort") for port in spec.get("ports") or ()}
+    for port in spec.get("ports") or ():
+        known = numbers.get(_port_key(port))
+        if not port.get("nodePort") and known and known not in taken:
+            port["nodePort"] = known
+
+
+def _port_key(port: Obj) -> tuple[str, int]:
+    return port.get("protocol", "TCP"), port.get("port", 0)
+
+
+def _ips(spec: Obj) -> list[str]:
+    return [ip for ip in spec.get("clusterIPs") or () if ip and ip != "None"]
+
+
+def _node_ports(spec: Obj) -> set[int]:
+    return {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
+
+
+def _go_list(values: list[str]) -> str:
+    return "[" + ",".join(f'"{value}"' for value in values) + "]"

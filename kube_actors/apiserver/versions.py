@@ -1,0 +1,97 @@
+"""Served versions and the one that is stored: two resources may be two views of the same objects.
+
+`events` of v1 and of events.k8s.io/v1 are kept as v1. A resource without an entry is stored as it is
+served. A CustomResourceDefinition with several versions adds entries of the same shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kube_actors.api import Obj, encoding
+from kube_actors.api.resources import EVENTS, Resource, builtin
+
+Convert = Callable[[Obj], Obj]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """How a served resource is made of the stored one. Converters return a new object."""
+
+    stored: Resource
+    from_stored: Convert
+    to_stored: Convert
+
+
+def _event_from_core(obj: Obj) -> Obj:
+    source = obj.get("source") or {}
+    renamed = {
+        "regarding": obj.get("involvedObject"),
+        "note": obj.get("message"),
+        "reportingController": obj.get("reportingComponent") or None,
+        "deprecatedSource": source or None,
+        "deprecatedFirstTimestamp": obj.get("firstTimestamp"),
+        "deprecatedLastTimestamp": obj.get("lastTimestamp"),
+        "deprecatedCount": obj.get("count"),
+    }
+    dropped = ("involvedObject", "message", "reportingComponent", "source", "firstTimestamp", "lastTimestamp", "count")
+    return _moved(obj, "events.k8s.io/v1", dropped, renamed)
+
+
+def _event_to_core(obj: Obj) -> Obj:
+    renamed = {
+        "involvedObject": obj.get("regarding") or {},
+        "message": obj.get("note"),
+        "reportingComponent": obj.get("reportingController", ""),
+        "reportingInstance": obj.get("reportingInstance", ""),
+        "source": obj.get("deprecatedSource") or {},
+        "firstTimestamp": obj.get("deprecatedFirstTimestamp"),
+        "lastTimestamp": obj.get("deprecatedLastTimestamp"),
+        "count": obj.get("deprecatedCount"),
+    }
+    dropped = (
+        "regarding", "note", "reportingController", "deprecatedSource", "deprecatedFirstTimestamp",
+        "deprecatedLastTimestamp", "deprecatedCount",
+    )  # fmt: skip
+    return _moved(obj, "v1", dropped, renamed)
+
+
+def _moved(obj: Obj, api_version: str, dropped: tuple[str, ...], renamed: Obj) -> Obj:
+    kept = {key: value for key, value in obj.items() if key not in dropped and key != "apiVersion"}
+    added = {key: value for key, value in renamed.items() if value is not None}
+    return {"kind": "Event", "apiVersion": api_version, **kept, **added}
+
+
+_VIEWS: dict[Resource, View] = {
+    builtin("events.k8s.io/v1", "events"): View(EVENTS, _event_from_core, _event_to_core),
+}
+
+
+def stored(resource: Resource) -> Resource:
+    """The resource as which the objects of `resource` are stored."""
+    view = _VIEWS.get(resource)
+    return resource if view is None else view.stored
+
+
+def to_stored(resource: Resource, obj: Obj) -> Obj:
+    view = _VIEWS.get(resource)
+    return obj if view is None else view.to_stored(obj)
+
+
+def from_stored(resource: Resource, obj: Obj) -> Obj:
+    view = _VIEWS.get(resource)
+    return obj if view is None else view.from_stored(obj)
+
+
+def bytes_converter(resource: Resource) -> Callable[[bytes], bytes] | None:
+    """From the bytes of the stored object to those of the served one; None where they are the same."""
+    view = _VIEWS.get(resource)
+    if view is None:
+        return None
+    convert = view.from_stored
+
+    def convert_bytes(data: bytes) -> bytes:
+        return encoding.dumps(convert(encoding.loads(data)))
+
+    return convert_bytes
