@@ -141,10 +141,12 @@ def _method_handler(method: MethodDescriptor, behaviour: Callable[..., Any]) -> 
     }[method.client_streaming, method.server_streaming]
     handler = _streaming(method, behaviour) if method.server_streaming else _unary(method, behaviour)
     request_class = message_factory.GetMessageClass(method.input_type)
-    response_class = message_factory.GetMessageClass(method.output_type)
-    return make(
-        handler, request_deserializer=request_class.FromString, response_serializer=response_class.SerializeToString
-    )
+    return make(handler, request_deserializer=request_class.FromString, response_serializer=_serialize)
+
+
+def _serialize(answer: Any) -> bytes:
+    """A message, or the bytes of one that was encoded once for many."""
+    return answer if isinstance(answer, bytes) else bytes(answer.SerializeToString())
 
 
 def _unary(method: MethodDescriptor, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
