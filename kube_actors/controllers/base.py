@@ -101,6 +101,10 @@ class Controller(ABC):
     async def sync(self, key: str) -> None:
         """Bring the object of `key` nearer to its spec. What it raises is retried later, with backoff."""
 
+    async def ready(self) -> None:
+        """Wait for what the workers need besides the caches of `informer`."""
+        return
+
     async def run(self) -> None:
         """Work besides the queue, such as a periodic check; starts with the workers."""
         return
@@ -124,6 +128,7 @@ class Controller(ABC):
     async def _start_workers(self) -> None:
         for informer in self._informers:
             await informer.synced()
+        await self.ready()
         for number in range(self.workers):
             self.tasks.spawn(self._work(), f"worker-{number}")
         self.tasks.spawn(self.run(), "run")

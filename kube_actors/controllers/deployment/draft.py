@@ -67,7 +67,7 @@ class Draft:
     @property
     def sure(self) -> int:
         """Available pods that it keeps: those it was asked to give up may be in its status still."""
-        return min(self.available, self.obj["spec"].get("replicas", 1))
+        return min(self.available, int(self.obj["spec"].get("replicas", 1)))
 
     @property
     def shrinking(self) -> bool:

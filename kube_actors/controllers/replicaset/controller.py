@@ -24,7 +24,7 @@ from kube_actors.controllers.base import Context, Controller, is_namespace_termi
 from kube_actors.controllers.claiming import claim_all
 from kube_actors.controllers.dependents import DependentHandler
 from kube_actors.controllers.executor import Report
-from kube_actors.controllers.expectations import Expectations
+from kube_actors.controllers.expectations import TTL, Expectations
 from kube_actors.controllers.indexes import CONTROLLER, OWNED, orphans_of
 from kube_actors.controllers.pods import is_active, is_terminating
 from kube_actors.controllers.replicaset.plan import Change, plan_replicas
@@ -60,6 +60,9 @@ class ReplicaSetController(Controller):
             return
         # Asked before the cache is read: what arrives in between makes the cache newer, never older.
         may_act = self.expectations.satisfied(key)
+        if not may_act:
+            # An event will bring it back; this is for one that was lost.
+            self.queue.add_after(key, TTL + 1)
         mine = list(self.pods.by_index(CONTROLLER, uid_of(owner)))
         orphans = self.pods.by_index(CONTROLLER, orphans_of(namespace_of(owner)))
         candidates = [pod for pod in (*mine, *orphans) if is_active(pod)]

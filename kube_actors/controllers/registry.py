@@ -1,0 +1,25 @@
+"""The controllers that a manager runs, in the order in which they start."""
+
+from __future__ import annotations
+
+from kube_actors.controllers.base import Controller
+from kube_actors.controllers.deployment.controller import DeploymentController
+from kube_actors.controllers.endpoints.controller import EndpointsController
+from kube_actors.controllers.endpoints.slice_controller import EndpointSliceController
+from kube_actors.controllers.garbage_collector.controller import GarbageCollectorController
+from kube_actors.controllers.namespace.controller import NamespaceController
+from kube_actors.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
+from kube_actors.controllers.root_ca import RootCAController
+from kube_actors.controllers.service_account import ServiceAccountController
+
+CONTROLLERS: tuple[type[Controller], ...] = (
+    ServiceAccountController,
+    RootCAController,
+    DeploymentController,
+    ReplicaSetController,
+    ReplicationControllerController,
+    EndpointSliceController,
+    EndpointsController,
+    NamespaceController,
+    GarbageCollectorController,
+)
