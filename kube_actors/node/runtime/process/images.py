@@ -1,0 +1,109 @@
+"""What an image is to the process runtime.
+
+folder:/srv/app, /srv/app   a root file system as a folder
+/srv/app.tar                the same as a tar, perhaps compressed; unpacked once
+anything else               ignored with one warning: commands run on the machine's own files
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tarfile
+from pathlib import Path
+
+import structlog
+
+from kube_actors.node.runtime.interface import Image, ImageFailure, RuntimeFailure
+
+log = structlog.get_logger(__name__)
+
+FOLDER = "folder:"
+HOST_ID = "host"
+
+
+def path_of(name: str) -> Path | None:
+    """The folder or tar that an image names; None for a name that is ignored."""
+    if name.startswith(FOLDER):
+        return Path(name.removeprefix(FOLDER))
+    return Path(name) if name.startswith("/") else None
+
+
+class Images:
+    """The images that were asked for, and the unpacked ones."""
+
+    def __init__(self, unpacked: Path) -> None:
+        self._unpacked = unpacked
+        self._ignored: dict[str, Image] = {}
+        self._named: dict[str, Image] = {}
+
+    def find(self, name: str) -> Image | None:
+        """Raises ImageFailure for a path that is none."""
+        path = path_of(name)
+        if path is None:
+            return self._ignore(name)
+        if not path.is_absolute():
+            raise ImageFailure(f'image "{name}": the path of a folder starts with /', "InvalidImageName")
+        if not path.exists():
+            return None
+        image = Image(id=_identity(path), names=(name,), size_bytes=path.stat().st_size)
+        self._named[name] = image
+        return image
+
+    def must_find(self, name: str) -> Image:
+        image = self.find(name)
+        if image is None:
+            raise ImageFailure(f'failed to pull image "{name}": {path_of(name)} does not exist', "ErrImagePull")
+        return image
+
+    def list(self) -> list[Image]:
+        return [*self._ignored.values(), *self._named.values()]
+
+    def remove(self, image_id: str) -> None:
+        """Its unpacked files; never what the user named."""
+        self._named = {name: image for name, image in self._named.items() if image.id != image_id}
+        if image_id.startswith("sha256:"):
+            shutil.rmtree(self._unpacked / image_id.removeprefix("sha256:"), ignore_errors=True)
+
+    def root(self, name: str) -> str:
+        """The folder that is the container's root, unpacked if need be; empty for the machine's own. Blocks."""
+        path = path_of(name)
+        if path is None:
+            return ""
+        image = self.must_find(name)
+        if path.is_dir():
+            return str(path)
+        target = self._unpacked / image.id.removeprefix("sha256:")
+        if not target.is_dir():
+            _unpack(path, target)
+        return str(target)
+
+    def _ignore(self, name: str) -> Image:
+        if name not in self._ignored:
+            log.warning("the process runtime ignores the image: commands run on this machine's files", image=name)
+            self._ignored[name] = Image(id=HOST_ID, names=(name,), size_bytes=0)
+        return self._ignored[name]
+
+
+def _identity(path: Path) -> str:
+    if path.is_dir():
+        return f"{FOLDER}{path}"
+    info = path.stat()
+    return "sha256:" + hashlib.sha256(f"{path} {info.st_size} {info.st_mtime_ns}".encode()).hexdigest()
+
+
+def _unpack(path: Path, target: Path) -> None:
+    """Into a folder beside it first, so that a half-unpacked image is never taken for a whole one."""
+    partial = target.with_name(f"{target.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        with tarfile.open(path) as archive:
+            members = (
+                member for member in archive if member.isfile() or member.isdir() or member.issym() or member.islnk()
+            )
+            archive.extractall(partial, members=members, filter="tar")
+        partial.rename(target)
+    except (OSError, tarfile.TarError) as exc:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise RuntimeFailure(f"image {path} cannot be unpacked: {exc}", "ErrImagePull") from exc

@@ -1,0 +1,134 @@
+"""What the supervisor shall run, from what the node wants. Pure but for the paths it names."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from kube_actors.node.runtime.interface import ContainerSpec, Image, RuntimeFailure, SandboxSpec
+from kube_actors.node.runtime.process.shim.isolate import NONE, ROOT
+
+# What a container has of environment before its own, as container images give it.
+DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# Without mount namespaces: the folder below which the mount paths are, as symbolic links.
+ROOT_VARIABLE = "KUBE_ACTORS_ROOT"
+
+
+def sandbox_content(spec: SandboxSpec, now: float, boot: str) -> dict[str, Any]:
+    return {
+        "namespace": spec.namespace,
+        "name": spec.name,
+        "attempt": spec.attempt,
+        "ip": spec.ip,
+        "hostname": spec.hostname,
+        "host_network": spec.host_network,
+        "created_at": now,
+        "stopped": False,
+        "boot": boot,
+    }
+
+
+def container_content(
+    spec: ContainerSpec,
+    sandbox: dict[str, Any],
+    image: Image,
+    *,
+    image_root: str,
+    mode: str,
+    python: str,
+    environ: dict[str, str],
+    mounts_root: str,
+    resolv_conf: str,
+    now: float,
+) -> dict[str, Any]:
+    """The content of config.json. `environ` is the node's own environment. Raises RuntimeFailure."""
+    command = [*(spec.command or ()), *(spec.args or ())]
+    if not command:
+        raise RuntimeFailure(
+            f"container {spec.name} has no command, and the process runtime takes none from image {spec.image}: "
+            "set command in the manifest",
+            "CreateContainerError",
+        )
+    if image_root and mode == NONE:
+        raise RuntimeFailure(
+            f"image {spec.image} needs a root of its own, which this machine does not allow without user namespaces",
+            "CreateContainerError",
+        )
+    security = spec.security
+    return {
+        "command": command,
+        "env": _environment(spec, sandbox, image_root, mode, environ, mounts_root),
+        "working_dir": spec.working_dir,
+        "mounts": [] if mode == NONE else _mounts(spec, resolv_conf),
+        "isolation": mode,
+        "image_root": image_root,
+        "hostname": sandbox["hostname"],
+        "user": security.user,
+        "group": security.group,
+        "groups": list(security.supplemental_groups),
+        "no_new_privileges": security.no_new_privileges,
+        "oom_score_adj": spec.limits.oom_score_adj,
+        "cgroups": [],
+        "stdin": spec.stdin,
+        "stdin_once": spec.stdin_once,
+        "tty": spec.tty,
+        "stop_signal": spec.stop_signal,
+        "python": python,
+        "image": spec.image,
+        "image_id": image.id,
+        "created_at": now,
+        "spec_hash": spec.spec_hash,
+    }
+
+
+def _environment(
+    spec: ContainerSpec,
+    sandbox: dict[str, Any],
+    image_root: str,
+    mode: str,
+    environ: dict[str, str],
+    mounts_root: str,
+) -> dict[str, str]:
+    """The node's own variables stay out, but for where programs are on this machine."""
+    home = "/root" if image_root else environ.get("HOME", "/")
+    path = DEFAULT_PATH if image_root else environ.get("PATH", DEFAULT_PATH)
+    environment = {"PATH": path, "HOME": home, "HOSTNAME": sandbox["hostname"]}
+    if spec.tty:
+        environment["TERM"] = "xterm"
+    if mode == NONE:
+        environment[ROOT_VARIABLE] = mounts_root
+    return environment | dict(spec.env)
+
+
+def _mounts(spec: ContainerSpec, resolv_conf: str) -> list[dict[str, Any]]:
+    mounts = [
+        {
+            "source": mount.host_path,
+            "target": os.path.normpath(mount.container_path),
+            "read_only": mount.read_only,
+            "propagation": mount.propagation,
+        }
+        for mount in spec.mounts
+    ]
+    if resolv_conf and not any(mount["target"] == "/etc/resolv.conf" for mount in mounts):
+        mounts.append(
+            {"source": resolv_conf, "target": "/etc/resolv.conf", "read_only": False, "propagation": "private"}
+        )
+    return mounts
+
+
+def warnings(spec: ContainerSpec, mode: str, euid: int) -> list[str]:
+    """What of the specification cannot be had here, for the log."""
+    found = []
+    if spec.security.user not in (None, euid) and (euid != 0 or mode not in (ROOT, NONE)):
+        found.append(f"runs as user {euid}, not {spec.security.user}: the node has no root rights")
+    if spec.security.read_only_root:
+        found.append("its root file system is not read-only")
+    if spec.security.add_capabilities or spec.security.drop_capabilities:
+        found.append("its capabilities are those of the node")
+    return found
+
+
+def links(spec: ContainerSpec) -> list[tuple[str, str]]:
+    """Without mount namespaces: (path below the container's root folder, what it shall point to)."""
+    return [(os.path.normpath(mount.container_path).lstrip("/"), mount.host_path) for mount in spec.mounts]

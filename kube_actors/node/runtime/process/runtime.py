@@ -1,0 +1,330 @@
+"""ProcessRuntime: the runtime interface on plain processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from kube_actors.aio.clock import Clock, SystemClock
+from kube_actors.api.errors import ConfigError
+from kube_actors.node.runtime.interface import (
+    ContainerSpec,
+    ContainerState,
+    ContainerStats,
+    ExecSession,
+    Image,
+    LogOptions,
+    NoSuchContainer,
+    PodRecord,
+    RuntimeFailure,
+    SandboxSpec,
+)
+from kube_actors.node.runtime.process import cgroups, plan, procfs
+from kube_actors.node.runtime.process.changes import Changes
+from kube_actors.node.runtime.process.exits import Exits
+from kube_actors.node.runtime.process.images import Images
+from kube_actors.node.runtime.process.launch import call_shim, run_container
+from kube_actors.node.runtime.process.layout import Container, ContainerId, Layout, uid_of_sandbox
+from kube_actors.node.runtime.process.logs import read_logs
+from kube_actors.node.runtime.process.sessions import ProcessAttach, ProcessExec
+from kube_actors.node.runtime.process.shim import files, isolate
+
+log = structlog.get_logger(__name__)
+
+CREATE = "CreateContainerError"
+RUN = "RunContainerError"
+# How long a container may take to be gone after KILL.
+KILL_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessConfig:
+    """`root_dir` is the node's folder; the runtime keeps its own in `runtime/` there."""
+
+    root_dir: Path
+    cluster: str
+    node: str
+
+
+class ProcessRuntime:
+    """Containers as processes, each under a supervisor of its own that needs no agent.
+
+    Nothing is kept here that the files do not tell: after a restart `list_pods` finds everything again.
+    """
+
+    name = "process"
+
+    def __init__(self, config: ProcessConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._layout = Layout(config.root_dir / "runtime")
+        self._images = Images(self._layout.images)
+        self._changes = Changes()
+        self._exits = Exits()
+        self._watched: dict[str, asyncio.Event] = {}
+        self._sessions: dict[str, set[ProcessExec]] = {}
+        self._mode = isolate.NONE
+        self._limits: cgroups.Cgroups | None = None
+
+    async def start(self) -> None:
+        if not sys.platform.startswith("linux"):
+            raise ConfigError(f"the process runtime needs Linux, not {sys.platform}; use --runtime docker or simulated")
+        try:
+            self._layout.prepare()
+        except OSError as exc:
+            raise ConfigError(f"{self._layout.root} cannot be written: {exc.strerror}") from exc
+        self._mode = (await call_shim("probe")).decode()
+        self._limits = cgroups.detect(f"{self._config.cluster}-{self._config.node}")
+        if self._mode == isolate.NONE:
+            log.warning("no namespaces here: containers see volumes below $KUBE_ACTORS_ROOT, not at their paths")
+        for uid in self._layout.uids():
+            for container in self._layout.containers(uid):
+                if container.running:
+                    self._watch(container)
+
+    async def stop(self) -> None:
+        for session in [session for sessions in self._sessions.values() for session in sessions]:
+            await session.close()
+        await self._exits.stop()
+        self._changes.close()
+
+    async def version(self) -> str:
+        return f"process://{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+
+    # Pods
+
+    async def list_pods(self) -> list[PodRecord]:
+        found = [self._layout.pod(uid) for uid in self._layout.uids()]
+        return [record for record in found if record is not None]
+
+    async def pod(self, uid: str) -> PodRecord | None:
+        return self._layout.pod(uid)
+
+    async def changes(self) -> AsyncIterator[str]:
+        async for uid in self._changes.subscribe():
+            yield uid
+
+    # Sandboxes
+
+    async def run_sandbox(self, spec: SandboxSpec) -> PodRecord:
+        try:
+            self._layout.pod_folder(spec.uid).mkdir(parents=True, exist_ok=True)
+            self._write_resolv_conf(spec)
+            content = plan.sandbox_content(spec, self._clock.now(), files.boot_id())
+            self._layout.write_sandbox(spec.uid, content)
+        except OSError as exc:
+            raise RuntimeFailure(f"the sandbox cannot be written: {exc}", "CreatePodSandboxError") from exc
+        self._changes.tell(spec.uid)
+        record = self._layout.pod(spec.uid)
+        if record is None:
+            raise RuntimeFailure("the sandbox vanished while it started", "CreatePodSandboxError")
+        return record
+
+    async def stop_sandbox(self, sandbox_id: str) -> None:
+        uid = uid_of_sandbox(sandbox_id)
+        sandbox = self._layout.sandbox(uid)
+        if sandbox is None:
+            return
+        for container in list(self._layout.containers(uid)):
+            if container.running:
+                await self._kill(container)
+        if not sandbox["stopped"]:
+            self._layout.write_sandbox(uid, sandbox | {"stopped": True})
+            self._changes.tell(uid)
+
+    async def remove_sandbox(self, sandbox_id: str) -> None:
+        uid = uid_of_sandbox(sandbox_id)
+        if self._layout.sandbox(uid) is None:
+            return
+        await self.stop_sandbox(sandbox_id)
+        for container in list(self._layout.containers(uid)):
+            await self.remove_container(str(container.id))
+        await asyncio.to_thread(self._layout.remove_pod, uid)
+        self._changes.tell(uid)
+
+    # Containers
+
+    async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str:
+        uid = uid_of_sandbox(sandbox_id)
+        sandbox = self._layout.sandbox(uid)
+        if sandbox is None:
+            raise NoSuchContainer(f"sandbox {sandbox_id} does not exist", CREATE)
+        identity = ContainerId(uid, spec.name, spec.attempt)
+        await self.remove_container(str(identity))
+        folder = self._layout.container_folder(identity)
+        image = self._images.must_find(spec.image)
+        image_root = await asyncio.to_thread(self._images.root, spec.image)
+        resolv_conf = self._layout.pod_folder(uid) / "resolv.conf"
+        content = plan.container_content(
+            spec,
+            sandbox,
+            image,
+            image_root=image_root,
+            mode=self._mode,
+            python=sys.executable,
+            environ=dict(os.environ),
+            mounts_root=str(folder / "root"),
+            resolv_conf=str(resolv_conf) if resolv_conf.exists() else "",
+            now=self._clock.now(),
+        )
+        for warning in plan.warnings(spec, self._mode, os.geteuid()):
+            log.warning("container is less confined than it asks", container=str(identity), what=warning)
+        try:
+            folder.mkdir()
+            if self._mode == isolate.NONE:
+                _link(folder / "root", plan.links(spec))
+            if self._limits is not None:
+                content["cgroups"] = self._limits.create(f"{uid}_{spec.name}_{spec.attempt}", spec.limits)
+            files.write_atomically(str(folder / files.CONFIG), content)
+        except OSError as exc:
+            raise RuntimeFailure(f"the container cannot be written: {exc}", CREATE) from exc
+        return str(identity)
+
+    async def start_container(self, container_id: str) -> None:
+        container = self._layout.container(ContainerId.parse(container_id))
+        if container.state:
+            raise RuntimeFailure(f"container {container_id} was started before", RUN)
+        failure = await run_container(container.folder)
+        if failure:
+            self._changes.tell(container.id.uid)
+            raise RuntimeFailure(failure, RUN)
+        self._watch(self._layout.container(container.id))
+        self._changes.tell(container.id.uid)
+
+    async def stop_container(self, container_id: str, grace_seconds: float) -> None:
+        try:
+            container = self._layout.container(ContainerId.parse(container_id))
+        except NoSuchContainer:
+            return
+        if not container.running:
+            return
+        if grace_seconds > 0:
+            container.process.signal_group(signal_number(container.config["stop_signal"]))
+            if await self._ended_within(container, grace_seconds):
+                return
+        await self._kill(container)
+
+    async def remove_container(self, container_id: str) -> None:
+        try:
+            container = self._layout.container(ContainerId.parse(container_id))
+        except NoSuchContainer:
+            return
+        if container.running:
+            await self._kill(container)
+        await asyncio.to_thread(self._layout.remove_container, container.id)
+        await asyncio.to_thread(cgroups.remove, container.config["cgroups"])
+        self._changes.tell(container.id.uid)
+
+    # Images
+
+    async def image(self, name: str) -> Image | None:
+        return self._images.find(name)
+
+    async def pull(self, name: str, auth: dict[str, str] | None = None) -> Image:
+        return self._images.must_find(name)
+
+    async def images(self) -> list[Image]:
+        return self._images.list()
+
+    async def remove_image(self, image_id: str) -> None:
+        await asyncio.to_thread(self._images.remove, image_id)
+
+    # Streams
+
+    async def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
+        identity = ContainerId.parse(container_id)
+        container = self._layout.container(identity)
+
+        def ended() -> bool:
+            with suppress(NoSuchContainer):
+                return self._layout.container(identity).record().state is ContainerState.EXITED
+            return True
+
+        async for chunk in read_logs(container.folder / files.LOG, options, ended, self._clock):
+            yield chunk
+
+    async def exec(self, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool) -> ExecSession:
+        container = self._running(container_id, "ExecFailed")
+        session = await ProcessExec.open(container.folder, command, stdin=stdin, tty=tty)
+        sessions = self._sessions.setdefault(str(container.id), set())
+        sessions.add(session)
+        session.on_close(lambda: sessions.discard(session))
+        return session
+
+    async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:
+        return await ProcessAttach.open(self._running(container_id, "AttachFailed").folder, stdin=stdin)
+
+    async def stats(self, container_id: str) -> ContainerStats:
+        container = self._running(container_id, "StatsUnavailable")
+        return ContainerStats(*procfs.usage(container.supervisor))
+
+    # What the above is made of
+
+    def _running(self, container_id: str, reason: str) -> Container:
+        container = self._layout.container(ContainerId.parse(container_id))
+        if not container.running:
+            raise NoSuchContainer(f"container {container.id.name} is not running", reason)
+        return container
+
+    def _watch(self, container: Container) -> None:
+        """Tell when its supervisor, which ends last, has ended."""
+        if str(container.id) in self._watched or not container.running:
+            return
+        over = self._watched[str(container.id)] = asyncio.Event()
+
+        def ended() -> None:
+            over.set()
+            self._watched.pop(str(container.id), None)
+            for session in self._sessions.pop(str(container.id), set()):
+                session.kill()
+            self._changes.tell(container.id.uid)
+
+        self._exits.watch(container.supervisor, ended)
+
+    async def _ended_within(self, container: Container, seconds: float) -> bool:
+        self._watch(container)
+        over = self._watched.get(str(container.id))
+        if over is None:
+            return True
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await over.wait()
+        return over.is_set()
+
+    async def _kill(self, container: Container) -> None:
+        procfs.kill_descendants(container.supervisor)
+        if await self._ended_within(container, KILL_SECONDS):
+            return
+        raise RuntimeFailure(f"container {container.id} resists KILL", "KillContainerError")
+
+    def _write_resolv_conf(self, spec: SandboxSpec) -> None:
+        lines = [f"search {' '.join(spec.dns_searches)}"] if spec.dns_searches else []
+        lines += [f"nameserver {server}" for server in spec.dns_servers]
+        lines += [f"options {' '.join(spec.dns_options)}"] if spec.dns_options else []
+        if spec.dns_servers:
+            path = self._layout.pod_folder(spec.uid) / "resolv.conf"
+            path.write_text("\n".join(lines) + "\n")
+
+
+def signal_number(name: str) -> int:
+    """Of `SIGUSR1`, `USR1` or `10`; TERM for an empty or unknown one."""
+    if name.isdigit():
+        return int(name)
+    full = name.upper() if name.upper().startswith("SIG") else f"SIG{name.upper()}"
+    return int(getattr(signal, full, signal.SIGTERM))
+
+
+def _link(root: Path, links: list[tuple[str, str]]) -> None:
+    for path, target in links:
+        place = root / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(FileExistsError):
+            place.symlink_to(target)

@@ -1,0 +1,83 @@
+"""A container's output as log lines, in the format of Kubernetes' Container Runtime Interface.
+
+    2026-01-02T03:04:05.123456789Z stdout F a whole line
+    2026-01-02T03:04:05.123456789Z stderr P the first part of a long one
+
+A file that has grown to `max_bytes` becomes log.1, log.1 becomes log.2, and so on up to `max_files` in all.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+MAX_BYTES = 10 * 1024 * 1024
+MAX_FILES = 5
+# A longer line is written in parts, as container runtimes do.
+MAX_LINE = 16 * 1024
+
+
+def stamp(nanoseconds: int) -> bytes:
+    """RFC 3339 with nine digits, in UTC.
+
+    1767323045123456789 -> 2026-01-02T03:04:05.123456789Z
+    """
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode() + b".%09dZ" % rest
+
+
+class LogFile:
+    """Lines of both streams, in the order in which they arrive."""
+
+    def __init__(self, path: str, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES) -> None:
+        self._path = path
+        self._max_bytes, self._max_files = max_bytes, max_files
+        self._pending = {b"stdout": b"", b"stderr": b""}
+        self._open()
+
+    def write(self, stream: bytes, data: bytes, now: int) -> None:
+        """`data` ends anywhere; what has no line end yet waits for it, or for MAX_LINE."""
+        prefix = stamp(now) + b" " + stream
+        *lines, rest = (self._pending[stream] + data).split(b"\n")
+        out = []
+        for line in lines:
+            while len(line) > MAX_LINE:
+                out.append(prefix + b" P " + line[:MAX_LINE] + b"\n")
+                line = line[MAX_LINE:]
+            out.append(prefix + b" F " + line + b"\n")
+        while len(rest) > MAX_LINE:
+            out.append(prefix + b" P " + rest[:MAX_LINE] + b"\n")
+            rest = rest[MAX_LINE:]
+        self._pending[stream] = rest
+        self._append(b"".join(out))
+
+    def close(self, now: int) -> None:
+        """What has no line end is written as a last part."""
+        for stream, rest in self._pending.items():
+            if rest:
+                self._append(stamp(now) + b" " + stream + b" P " + rest + b"\n")
+        os.close(self._file)
+
+    def _append(self, data: bytes) -> None:
+        if not data:
+            return
+        if self._size and self._size + len(data) > self._max_bytes:
+            self._rotate()
+        try:
+            os.write(self._file, data)
+        except OSError:
+            # A full disk costs log lines, never the container.
+            return
+        self._size += len(data)
+
+    def _rotate(self) -> None:
+        os.close(self._file)
+        for number in range(self._max_files - 1, 0, -1):
+            older = f"{self._path}.{number - 1}" if number > 1 else self._path
+            if os.path.exists(older):
+                os.replace(older, f"{self._path}.{number}")
+        self._open()
+
+    def _open(self) -> None:
+        self._file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        self._size = os.fstat(self._file).st_size
