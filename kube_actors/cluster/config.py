@@ -132,10 +132,15 @@ def load(path: Path) -> ClusterConfig:
 def parse(content: Any, source: str) -> ClusterConfig:
     """A config from what YAML gave; `source` names the file in errors."""
     config = settings.read(ClusterConfig, content, source)
+    check(config, source)
+    return config
+
+
+def check(config: ClusterConfig, source: str) -> None:
+    """Raise ConfigError for what does not work, or not together."""
     problem = unsupported(config) or _contradiction(config)
     if problem:
         raise ConfigError(f"{source}: {problem}")
-    return config
 
 
 def unsupported(config: ClusterConfig) -> str | None:
@@ -152,6 +157,10 @@ def unsupported(config: ClusterConfig) -> str | None:
 
 
 def _contradiction(config: ClusterConfig) -> str | None:
+    if not 1 <= config.workers.count <= MAX_NODES:
+        return f"workers.count: {config.workers.count} must be from 1 to {MAX_NODES}"
+    if not 0 <= config.api_server.port <= 65535:
+        return f"apiServer.port: {config.api_server.port} must be from 0 to 65535"
     ports: dict[int, str] = {}
     for name, port in (
         ("apiServer.port", config.api_server.port),

@@ -27,8 +27,8 @@ OPTIONS: dict[str, Any] = {
     "namespace": NAMESPACE,
     "lifetime": "detached",
     "max_restarts": -1,
-    # Every method of the shells may be repeated, so a call outlives a restart of its actor.
-    "max_task_retries": -1,
+    # A lost call is an answer too: whoever asks does so again, and Ray would log every repetition.
+    "max_task_retries": 0,
     "max_concurrency": 4,
     "num_cpus": 0,
     "get_if_exists": True,

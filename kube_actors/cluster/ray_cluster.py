@@ -35,46 +35,41 @@ ROUND_SECONDS = 0.3
 DRAIN_SECONDS = 15.0
 
 
-def up(config: ClusterConfig, paths: ClusterPaths, report: Report) -> ClusterRecord:
-    """Start the cluster. Raises ConfigError in one line; nothing that was started stays behind then."""
+def up(config: ClusterConfig, paths: ClusterPaths, report: Report, note: Report) -> ClusterRecord:
+    """Start the cluster. `report` gets what happens now, `note` what stays true. Raises ConfigError in one line; nothing that was started stays behind then."""
     with record.exclusive(paths):
-        refuse_if_running(paths)
-        clear_leftovers(paths, report)
+        record.refuse_if_running(paths)
+        clear_leftovers(paths, report, note)
         ray_process.require_ray()
         resolved = _plan(config, paths)
+        if config.runtime == "auto" and resolved.runtime == "process":
+            note("No Docker engine answers here: containers run as plain processes (runtime process)")
         mine = ClusterRecord(config.name, "ray", STARTING, this_process(), resolved)
         record.write(paths, mine)
         try:
             return _start(mine, config, paths, report)
         except BaseException:
             report("Cleaning up")
-            _end(record.read(paths) or mine, paths, report)
+            _end(record.read(paths) or mine, paths, report, note)
             raise
 
 
-def down(paths: ClusterPaths, report: Report) -> bool:
+def down(paths: ClusterPaths, report: Report, note: Report) -> bool:
     """End the cluster; False where there is none."""
     with record.exclusive(paths):
         found = record.read(paths)
         if found is None:
             return False
-        _end(found, paths, report)
+        _end(found, paths, report, note)
         return True
 
 
-def refuse_if_running(paths: ClusterPaths) -> None:
-    """Raise ConfigError where the cluster runs already."""
-    found = record.read(paths)
-    if found is not None and found.phase == RUNNING and found.live:
-        raise ConfigError(f"cluster {found.name!r} runs already; use it, or end it with 'kactl down'")
-
-
-def clear_leftovers(paths: ClusterPaths, report: Report) -> None:
+def clear_leftovers(paths: ClusterPaths, report: Report, note: Report) -> None:
     """End what a killed `up`, a killed `down` or a crash has left."""
     found = record.read(paths)
     if found is not None:
         report("Clearing away what an earlier cluster left")
-        _end(found, paths, report)
+        _end(found, paths, report, note)
 
 
 def status(found: ClusterRecord) -> list[tuple[ActorSpec, Observed]]:
@@ -181,7 +176,7 @@ async def _nodes_ready(resolved: ClusterPlan, pki: Pki) -> None:
         await client.stop()
 
 
-def _end(found: ClusterRecord, paths: ClusterPaths, report: Report) -> None:
+def _end(found: ClusterRecord, paths: ClusterPaths, report: Report, note: Report) -> None:
     """In order, and as far as it goes: a step that fails does not keep the later ones from happening."""
     record.write(paths, dataclasses.replace(found, phase=STOPPING))
     if found.ray is not None:
@@ -193,7 +188,7 @@ def _end(found: ClusterRecord, paths: ClusterPaths, report: Report) -> None:
     report("Removing pods")
     problems = asyncio.run(sweep.sweep(found.plan))
     for problem in problems:
-        report(f"Left behind: {problem}")
+        note(f"Left behind: {problem}")
     record.remove(paths)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
@@ -17,9 +18,9 @@ from typing import Any
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster import ports
 from kube_actors.cluster.config import RaySection
+from kube_actors.cluster.desired import NAMESPACE
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.processes import ProcessId, end_session, find_by_argument, identify
-from kube_actors.cluster.desired import NAMESPACE
 from kube_actors.cluster.record import RayRecord
 
 OLDEST, TOO_NEW = (2, 55), (3, 0)
@@ -137,9 +138,8 @@ def connect(paths: ClusterPaths, ray: RayRecord) -> None:
     os.environ.pop("RAY_ADDRESS", None)
     module: Any = __import__("ray")
     try:
-        module.init(
-            address=ray.address, namespace=NAMESPACE, log_to_driver=False, logging_level="ERROR", configure_logging=True
-        )
+        # What actors die of is asked for and said in one line, not printed by Ray as it comes.
+        module.init(address=ray.address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.CRITICAL)
     except (ConnectionError, RuntimeError, ValueError, module.exceptions.RayError) as error:
         raise ConfigError(f"cannot reach the cluster's Ray at {ray.address}: {_first_line(str(error))}") from error
     sockets = [str(node.get("RayletSocketName", "")) for node in module.nodes()]

@@ -92,6 +92,13 @@ def exclusive(paths: ClusterPaths) -> Iterator[None]:
         os.close(descriptor)
 
 
+def refuse_if_running(paths: ClusterPaths) -> None:
+    """Raise ConfigError where the cluster runs already."""
+    found = read(paths)
+    if found is not None and found.phase == RUNNING and found.live:
+        raise ConfigError(f"cluster {found.name!r} runs already; use it, or end it with 'kactl down'")
+
+
 def remove(paths: ClusterPaths) -> None:
     paths.record.unlink(missing_ok=True)
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kube_actors.client.client import KubeClient
     from kube_actors.network.proxy import ProxyConfig
     from kube_actors.node.runtime.interface import Runtime
+    from kube_actors.rpc.tls import ClientTLS
 
 MASTERS_GROUP = "system:masters"
 NODES_GROUP = "system:nodes"
@@ -52,18 +53,17 @@ def store(plan: ClusterPlan, pki: Pki, address: str = "") -> Group:
     return Group("store", [StoreServer(StoreConfig(listeners=(listener,), data_dir=data_dir))])
 
 
-def api_server(plan: ClusterPlan, pki: Pki) -> tuple[Group, ApiServer]:
+def api_server(plan: ClusterPlan, pki: Pki, *, store_tls: ClientTLS | None = None) -> tuple[Group, ApiServer]:
     """The API server; the second is the server itself, which knows its addresses once it runs."""
     from kube_actors.apiserver.config import ApiServerConfig, StaticToken
     from kube_actors.apiserver.server import ApiServer
 
     tls = pki.server_tls(API_SERVER, server_hosts(plan))
     token = plan.paths.read_or_make_token(plan.paths.token)
-    plain_store = plan.store_address.startswith("unix:")
     server = ApiServer(
         ApiServerConfig(
             store_addresses=(plan.store_address,),
-            store_tls=None if plain_store else pki.client_tls(STORE_CLIENT, (MASTERS_GROUP,), STORE),
+            store_tls=store_tls,
             grpc_listeners=(
                 Listener(plan.grpc_address, tls),
                 Listener(plan.token_address, tls, client_certificates=False),
@@ -80,6 +80,13 @@ def api_server(plan: ClusterPlan, pki: Pki) -> tuple[Group, ApiServer]:
         )
     )
     return Group("apiserver", [server]), server
+
+
+def store_client_tls(plan: ClusterPlan, pki: Pki) -> ClientTLS | None:
+    """How the API server gets into the store that `store` constructs."""
+    if plan.store_address.startswith("unix:"):
+        return None
+    return pki.client_tls(STORE_CLIENT, (MASTERS_GROUP,), STORE)
 
 
 def client(plan: ClusterPlan, pki: Pki, user: str, groups: tuple[str, ...] = (), agent: str = "") -> KubeClient:

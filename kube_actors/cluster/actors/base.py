@@ -18,7 +18,8 @@ DRAIN_SECONDS = 45.0
 class ComponentActor:
     """A shell. The constructor returns when the component serves; a crash runs it again.
 
-    A call that fails by a crash means "maybe"; all of them may be repeated.
+    A call that fails by a crash means "maybe"; all of them may be repeated. No method may be `async def`:
+    one alone would make Ray run all of them, and the constructor, in a loop of its own.
     """
 
     component: ClassVar[str]
@@ -38,15 +39,16 @@ class ComponentActor:
 
     def health(self) -> int:
         """The process id, when the component's loop turns. Raises TimeoutError when it is stuck."""
-        self._thread.call(self._breathe, HEALTH_SECONDS)
+        self._thread.call(_breathe, HEALTH_SECONDS)
         return os.getpid()
 
     def drain(self) -> None:
         """Stop the component in order, as the last call before the actor is killed."""
         self._thread.call(self._thread.stop, DRAIN_SECONDS)
 
-    async def _breathe(self) -> None:
-        return None
-
     def _make(self, pki: Pki) -> list[Group]:
         raise NotImplementedError
+
+
+async def _breathe() -> None:
+    """Runs when the loop turns."""

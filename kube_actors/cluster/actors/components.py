@@ -32,7 +32,8 @@ class APIServer(ComponentActor):
     component = "apiserver"
 
     def _make(self, pki: Pki) -> list[Group]:
-        return [wiring.api_server(self._plan, pki)[0]]
+        tls = wiring.store_client_tls(self._plan, pki)
+        return [wiring.api_server(self._plan, pki, store_tls=tls)[0]]
 
 
 class Scheduler(ComponentActor):

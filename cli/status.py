@@ -1,0 +1,63 @@
+"""kactl status: the components, actor by actor."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from typing import Any
+
+from kube_actors.cluster import paths, record
+from kube_actors.cluster.desired import Health
+from kube_actors.cluster.record import RUNNING
+
+from . import session, table
+from .failure import NO_CLUSTER, Failure
+from .progress import Progress
+from .up import announce
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """The exit code is 1 where a component does not run."""
+    found = record.read(paths.of_cluster(session.cluster_name(arguments)))
+    if found is None or not found.live:
+        raise Failure(NO_CLUSTER)
+    components = _components(found)
+    well = found.phase == RUNNING and all(each["state"] == Health.RUNNING.value for each in components)
+    if arguments.output == "json":
+        ray = {"address": found.ray.address, "dashboard": found.ray.dashboard} if found.ray else None
+        summary = {"cluster": found.name, "phase": found.phase, "components": components, "ray": ray}
+        print(json.dumps(summary, indent=4))
+        return 0 if well else 1
+    if found.phase == RUNNING:
+        announce(found)
+    else:
+        print(f"Cluster {found.name} is {found.phase}")
+    if components:
+        header = ["COMPONENT", "NODE", "STATE", "PID", "RESTARTS", "DETAIL"]
+        rows = [
+            [str(each[key]) for key in ("kind", "node", "state", "pid", "restarts", "detail")] for each in components
+        ]
+        print()
+        print("\n".join(line.rstrip() for line in table.aligned([header, *rows])))
+    return 0 if well else 1
+
+
+def _components(found: record.ClusterRecord) -> list[dict[str, Any]]:
+    """One entry an actor; none for an embedded cluster, whose components are one process."""
+    if found.ray is None:
+        return []
+    from kube_actors.cluster import ray_cluster
+
+    with Progress("Asking Ray"):
+        seen = ray_cluster.status(found)
+    return [
+        {
+            "kind": spec.kind,
+            "node": spec.node,
+            "state": how.health.value,
+            "pid": how.pid,
+            "restarts": how.restarts,
+            "detail": how.error,
+        }
+        for spec, how in seen
+    ]
