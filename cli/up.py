@@ -97,13 +97,14 @@ async def _embedded(arguments: argparse.Namespace, config: ClusterConfig) -> int
 
     logs.configure(level="WARNING")
     where = paths.of_cluster(config.name)
+    record.refuse_if_running(where)
     with record.exclusive(where):
         with Progress("Starting", steps=False) as progress:
             running = runner.EmbeddedRun(
                 config,
                 where,
-                Path(arguments.data).expanduser() if arguments.data else None,
-                Path(arguments.kubeconfig).expanduser() if arguments.kubeconfig else None,
+                _path(arguments.data),
+                _path(arguments.kubeconfig),
             )
             await running.start(progress.note)
         try:
@@ -114,6 +115,10 @@ async def _embedded(arguments: argparse.Namespace, config: ClusterConfig) -> int
             with Progress("Stopping"):
                 await running.stop()
     return 0
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser() if text else None
 
 
 async def until_told() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from kube_actors.api.errors import ConfigError
 from kube_actors.api.meta import is_true
 from kube_actors.api.resources import NODES, SERVICE_ACCOUNTS
 from kube_actors.cluster import logs, sweep, wiring
@@ -109,8 +110,7 @@ class Cluster:
         try:
             await self._start()
             if ready:
-                async with asyncio.timeout(READY_SECONDS):
-                    await self.wait_ready()
+                await self._ready_in_time()
         except BaseException:
             await self.stop()
             raise
@@ -140,6 +140,15 @@ class Cluster:
         async for events in self.client.watch(SERVICE_ACCOUNTS, "default", send_initial_events=True):
             if any(e.type != "BOOKMARK" and e.object["metadata"]["name"] == "default" for e in events):
                 break
+
+    async def _ready_in_time(self) -> None:
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await self.wait_ready()
+        except TimeoutError:
+            raise ConfigError(
+                f"the cluster's nodes did not become Ready within {READY_SECONDS:.0f} s; its log says why"
+            ) from None
 
     async def _start(self) -> None:
         paths = self._folders()

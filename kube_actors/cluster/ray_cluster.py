@@ -36,7 +36,11 @@ DRAIN_SECONDS = 15.0
 
 
 def up(config: ClusterConfig, paths: ClusterPaths, report: Report, note: Report) -> ClusterRecord:
-    """Start the cluster. `report` gets what happens now, `note` what stays true. Raises ConfigError in one line; nothing that was started stays behind then."""
+    """Start the cluster. `report` gets what happens now, `note` what stays true.
+
+    Raises ConfigError in one line; nothing that was started stays behind then.
+    """
+    record.refuse_if_running(paths)
     with record.exclusive(paths):
         record.refuse_if_running(paths)
         clear_leftovers(paths, report, note)

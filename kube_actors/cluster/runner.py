@@ -35,14 +35,8 @@ class EmbeddedRun:
         refuse_if_running(self._paths)
         await self._clear_leftovers(note)
         server = self._config.api_server
-        ports.require_free(
-            server.host,
-            {
-                "--api-port": server.port,
-                "apiServer.grpcPort": server.grpc_port,
-                "apiServer.tokenPort": server.token_port,
-            },
-        )
+        wanted = {"--api-port": server.port, "grpcPort": server.grpc_port, "tokenPort": server.token_port}
+        ports.require_free(server.host, wanted)
         self._cluster = Cluster(config=self._config, data_dir=self._data, kubeconfig=self._kubeconfig)
         await self._cluster.start()
         self._record = ClusterRecord(
