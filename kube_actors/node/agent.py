@@ -1,0 +1,186 @@
+"""The node agent: who constructs what on a node, and in which order it starts and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import structlog
+
+from kube_actors.aio.clock import Clock, SystemClock
+from kube_actors.api import Obj
+from kube_actors.api.errors import KubeActorsError
+from kube_actors.api.quantity import to_int
+from kube_actors.api.resources import PODS, SERVICES
+from kube_actors.client.events import NORMAL, EventRecorder
+from kube_actors.client.informer import Informer
+from kube_actors.client.interface import Client
+from kube_actors.node.config import NodeConfig
+from kube_actors.node.container_spec import ContainerSpecs
+from kube_actors.node.executor import Parts
+from kube_actors.node.heartbeat import Heartbeat
+from kube_actors.node.hooks import Hooks
+from kube_actors.node.images import Images
+from kube_actors.node.ipam import AddressPool
+from kube_actors.node.killer import Killer
+from kube_actors.node.machine import read_machine
+from kube_actors.node.node_events import PodEvents
+from kube_actors.node.node_object import Observed, allocatable_of, capacity_of, labels_of
+from kube_actors.node.pod_manager import PodManager
+from kube_actors.node.prober.container import ContainerChecks
+from kube_actors.node.prober.manager import Prober
+from kube_actors.node.references import References
+from kube_actors.node.runtime.interface import Image, Runtime, RuntimeFailure
+from kube_actors.node.server import NodeServer
+from kube_actors.node.status_manager import StatusManager
+from kube_actors.node.volumes.manager import Volumes
+from kube_actors.node.volumes.tokens import Tokens
+
+log = structlog.get_logger(__name__)
+
+# A runtime that has been silent for this long makes the node not ready.
+RUNTIME_PATIENCE = 30.0
+
+
+class NodeAgent:
+    """What a kubelet does, for the node `config.name`.
+
+    Crash contract: nothing here is durable. Pods go on while the agent is away; when it starts again it
+    adopts what the runtime has and restarts nothing. A status or event that was not written is computed
+    anew. The client must be started and outlive the agent; the runtime is started and stopped by it.
+    """
+
+    def __init__(self, config: NodeConfig, client: Client, runtime: Runtime, clock: Clock | None = None) -> None:
+        clock = clock or SystemClock()
+        self._config, self._client, self._runtime, self._clock = config, client, runtime, clock
+        self._machine = read_machine(config.root_dir)
+        self._runtime_version = ""
+        self._started = self._announced = False
+        allocatable = allocatable_of(config, capacity_of(config, self._machine))
+        labels = labels_of(config, self._machine)
+        owner = f"node/{config.name}"
+
+        self._recorder = EventRecorder(client, "kubelet", config.name, clock)
+        self._services = Informer(client, SERVICES, clock=clock) if config.service_environment else None
+        self._informer = Informer(client, PODS, fields=f"spec.nodeName={config.name}", clock=clock)
+        references = References(client, clock)
+        events = PodEvents(self._recorder)
+        checks = ContainerChecks(runtime)
+        hooks = Hooks(checks, runtime, clock)
+        self._addresses = AddressPool(config.pod_cidr)
+        parts = Parts(
+            config=config,
+            runtime=runtime,
+            clock=clock,
+            images=Images(runtime, references, clock, config.parallel_pulls),
+            specs=ContainerSpecs(references, self._list_services, to_int(allocatable["memory"])),
+            volumes=Volumes(config.root_dir, references, Tokens(client, clock), allocatable),
+            hooks=hooks,
+            killer=Killer(runtime, hooks, events, clock),
+            events=events,
+            addresses=self._addresses,
+            allocatable=allocatable,
+            host_resolver=self._machine.resolver,
+        )
+        self._statuses = StatusManager(client, clock, owner)
+        self._prober = Prober(checks, clock, self._poke, events.container, owner)
+        self._pods = PodManager(parts, self._statuses, self._prober, labels)
+        self._server = NodeServer(config, runtime, self._pods, clock)
+        self._heartbeat = Heartbeat(config, self._machine, client, clock, self._observe, self._on_node)
+        self._images: tuple[Image, ...] = ()
+        self._images_read_at = float("-inf")
+
+    @property
+    def name(self) -> str:
+        return self._config.name
+
+    @property
+    def port(self) -> int:
+        """Of the gRPC Node service; known after `start`, 0 where there is none."""
+        return self._server.port
+
+    @property
+    def pods(self) -> list[Obj]:
+        """The pods that the node has. Read-only."""
+        return self._pods.pods
+
+    async def start(self) -> None:
+        """Returns when the node serves and has begun to register. Raises ConfigError where it cannot work.
+
+        The API server may be away: the agent keeps trying. See `registered` for whoever wants to wait.
+        """
+        self._config.root_dir.mkdir(parents=True, exist_ok=True)
+        await self._runtime.start()
+        self._runtime_version = await self._runtime.version()
+        await self._pods.adopt()
+        await self._server.start()
+        await self._recorder.start()
+        if self._services is not None:
+            await self._services.start()
+        await self._heartbeat.start()
+        self._informer.add_handler(self._pods)
+        await self._informer.start()
+        self._pods.start(self._informer)
+        self._started = True
+        log.info("node agent started", node=self.name, runtime=self._runtime_version, port=self.port)
+
+    async def registered(self) -> None:
+        """Wait until the Node is in the API with its status."""
+        await self._heartbeat.registered()
+
+    async def synced(self) -> None:
+        """Wait until the node knows its pods."""
+        await self._informer.synced()
+
+    async def stop(self) -> None:
+        """Ends the agent; the pods go on. Safe to call twice, and after a start that failed."""
+        await self._informer.stop()
+        await self._pods.stop()
+        await self._prober.stop()
+        await self._statuses.stop()
+        await self._heartbeat.stop()
+        if self._services is not None:
+            await self._services.stop()
+        await self._server.stop()
+        if self._started:
+            await self._recorder.stop()
+        await self._runtime.stop()
+        self._started = False
+
+    async def _list_services(self) -> Iterable[Obj]:
+        """All services; waits until they are known, for a container's environment never changes."""
+        if self._services is None:
+            return ()
+        await self._services.synced()
+        return self._services.list()
+
+    def _poke(self, uid: str) -> None:
+        self._pods.poke(uid)
+
+    def _on_node(self, node: Obj) -> None:
+        """The Node as the API server has it."""
+        if not self._announced:
+            self._announced = True
+            self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")
+        cidr = (node.get("spec") or {}).get("podCIDR")
+        if cidr and not self._addresses.cidr:
+            self._addresses.set_range(str(cidr))
+            self._heartbeat.look()
+
+    async def _observe(self) -> Observed:
+        now = self._clock.now()
+        problem = ""
+        if now - self._pods.runtime_answered_at > self._config.relist_interval + RUNTIME_PATIENCE:
+            problem = f"container runtime is down: {self._pods.runtime_error or 'it does not answer'}"
+        elif not self._addresses.cidr:
+            problem = "container runtime network not ready: the node has no pod CIDR assigned"
+        return Observed(now, self.port, self._runtime_version, problem, await self._list_images(now))
+
+    async def _list_images(self, now: float) -> tuple[Image, ...]:
+        """Read as often as the status is reported: it costs the runtime more than it tells."""
+        if now - self._images_read_at >= self._config.status_report_interval:
+            try:
+                self._images = tuple(await self._runtime.images())
+                self._images_read_at = now
+            except (RuntimeFailure, KubeActorsError) as error:
+                log.info("images cannot be listed", node=self.name, error=str(error))
+        return self._images

@@ -1,0 +1,172 @@
+"""Performs the actions of a plan. What fails is remembered as a reason to wait, and told as an event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kube_actors.aio.clock import Clock
+from kube_actors.api import Obj
+from kube_actors.api.errors import ApiError
+from kube_actors.node.actions import (
+    Action,
+    CreateSandbox,
+    KillContainer,
+    RemoveContainer,
+    RemoveSandbox,
+    StartContainer,
+)
+from kube_actors.node.config import NodeConfig
+from kube_actors.node.container_spec import ContainerSpecs
+from kube_actors.node.dns import Resolver
+from kube_actors.node.environment import ConfigFailure
+from kube_actors.node.facts import Waiting
+from kube_actors.node.field_refs import PodAddresses
+from kube_actors.node.hooks import Hooks
+from kube_actors.node.images import Images, ImageUnavailable
+from kube_actors.node.ipam import AddressPool
+from kube_actors.node.killer import Killer, grace_of
+from kube_actors.node.memory import PodMemory
+from kube_actors.node.node_events import NORMAL, WARNING, PodEvents
+from kube_actors.node.runtime.interface import Mount, Runtime, RuntimeFailure, Simulation
+from kube_actors.node.sandbox import sandbox_spec
+from kube_actors.node.termination_message import message_mount
+from kube_actors.node.view import PodView, specs
+from kube_actors.node.volumes.manager import Volumes
+from kube_actors.node.volumes.payload import VolumeFailure
+from kube_actors.rpc.errors import RpcError
+
+# A container that could not be configured or started is tried again after this.
+RETRY_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an executor works with; one for all pods of a node."""
+
+    config: NodeConfig
+    runtime: Runtime
+    clock: Clock
+    images: Images
+    specs: ContainerSpecs
+    volumes: Volumes
+    hooks: Hooks
+    killer: Killer
+    events: PodEvents
+    addresses: AddressPool
+    allocatable: Mapping[str, str]
+    host_resolver: Resolver
+
+
+class Executor:
+    """Stateless: what it learns goes into the pod's memory."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._simulated = isinstance(parts.runtime, Simulation)
+
+    async def perform(self, action: Action, pod: Obj, view: PodView, memory: PodMemory) -> None:
+        """Raises RuntimeFailure or VolumeFailure where the pod as a whole cannot go on now."""
+        if isinstance(action, StartContainer):
+            await self._start(action, pod, view, memory)
+        elif isinstance(action, CreateSandbox):
+            await self._create_sandbox(action, pod, memory)
+        elif isinstance(action, RemoveSandbox):
+            self._parts.events.pod(
+                pod, NORMAL, "SandboxChanged", "Pod sandbox changed, it will be killed and re-created."
+            )
+            await self._parts.runtime.stop_sandbox(action.sandbox_id)
+            await self._parts.runtime.remove_sandbox(action.sandbox_id)
+        elif isinstance(action, KillContainer):
+            await self._kill(action, pod, view, memory)
+        elif isinstance(action, RemoveContainer):
+            await self._parts.runtime.remove_container(action.id)
+            memory.messages.pop(action.id, None)
+
+    async def _create_sandbox(self, action: CreateSandbox, pod: Obj, memory: PodMemory) -> None:
+        parts = self._parts
+        if not self._simulated:
+            try:
+                await parts.volumes.set_up(pod, memory.started_at)
+            except VolumeFailure as error:
+                parts.events.pod(pod, WARNING, "FailedMount", str(error))
+                raise
+            memory.refreshed_at = parts.clock.now()
+        try:
+            ip = "" if pod["spec"].get("hostNetwork") else parts.addresses.allocate(str(pod["metadata"]["uid"]))
+            await parts.runtime.run_sandbox(sandbox_spec(pod, parts.config, parts.host_resolver, ip, action.attempt))
+        except RuntimeFailure as error:
+            text = f"Failed to create pod sandbox: {error}"
+            parts.events.pod(pod, WARNING, "FailedCreatePodSandBox", text)
+            raise
+
+    async def _start(self, action: StartContainer, pod: Obj, view: PodView, memory: PodMemory) -> None:
+        container = next(spec for spec, _ in specs(pod) if spec["name"] == action.name)
+        now = self._parts.clock.now()
+        try:
+            container_id = await self._create(action, container, pod, view, memory)
+        except ImageUnavailable as error:
+            self._wait(pod, memory, action.name, error.reason, str(error), error.retry_at)
+        except (ConfigFailure, VolumeFailure) as error:
+            self._wait(pod, memory, action.name, "CreateContainerConfigError", str(error), now + RETRY_SECONDS)
+        except (ApiError, RpcError) as error:
+            # The API server is away or refuses: the container waits, and what runs goes on.
+            self._wait(pod, memory, action.name, "CreateContainerConfigError", str(error), now + RETRY_SECONDS)
+        except RuntimeFailure as error:
+            reason = error.reason if error.reason != "RuntimeError" else "CreateContainerError"
+            self._wait(pod, memory, action.name, reason, str(error), now + RETRY_SECONDS)
+        else:
+            memory.attempted(action.name, action.after, self._parts.clock.now())
+            await self._run(action.name, container, container_id, pod, view, memory)
+
+    async def _create(self, action: StartContainer, container: Obj, pod: Obj, view: PodView, memory: PodMemory) -> str:
+        parts, name = self._parts, action.name
+
+        def emit(type: str, reason: str, message: str) -> None:
+            parts.events.container(pod, name, type, reason, message)
+
+        image = await parts.images.ensure(pod, container, emit)
+        host_ip = parts.config.advertise_address
+        addresses = PodAddresses(view.ip or host_ip, host_ip, parts.allocatable)
+        env = await parts.specs.environment(pod, container, addresses, memory.started_at)
+        mounts: list[Mount] = []
+        if not self._simulated:
+            mounts = await parts.volumes.mounts(pod, container, env)
+            pod_dir = parts.volumes.pod_dir(str(pod["metadata"]["uid"]))
+            mounts.append(message_mount(pod_dir, container, action.attempt))
+        spec = parts.specs.build(pod, container, image, env, mounts, action.attempt)
+        container_id = await parts.runtime.create_container(view.sandbox_id, spec)
+        emit(NORMAL, "Created", "Container created")
+        return container_id
+
+    async def _run(
+        self, name: str, container: Obj, container_id: str, pod: Obj, view: PodView, memory: PodMemory
+    ) -> None:
+        parts = self._parts
+        try:
+            await parts.runtime.start_container(container_id)
+        except RuntimeFailure as error:
+            # The container stays as one that never ran; the plan restarts it with the backoff of a crash.
+            parts.events.container(pod, name, WARNING, "Failed", f"Error: {error}")
+            memory.messages[container_id] = str(error)
+            return
+        parts.events.container(pod, name, NORMAL, "Started", "Container started")
+        failure = await parts.hooks.post_start(container, container_id, view.ip or parts.config.advertise_address)
+        if failure:
+            parts.events.container(pod, name, WARNING, "FailedPostStartHook", f"PostStartHook failed: {failure}")
+            memory.doomed.add(container_id)
+
+    async def _kill(self, action: KillContainer, pod: Obj, view: PodView, memory: PodMemory) -> None:
+        container = next((each.spec for each in view.containers if each.name == action.name), None)
+        container = container or {"name": action.name}
+        grace = grace_of(pod)
+        if action.probe:
+            probe = container.get(f"{action.probe}Probe") or {}
+            grace = float(probe.get("terminationGracePeriodSeconds") or grace)
+        await self._parts.killer.kill(pod, container, action.id, view.ip, grace, action.message, hooks=action.hooks)
+        memory.doomed.discard(action.id)
+
+    def _wait(self, pod: Obj, memory: PodMemory, name: str, reason: str, message: str, retry_at: float) -> None:
+        memory.waiting[name] = Waiting(reason, message, retry_at)
+        said = f"Error: {reason}" if reason in ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull") else ""
+        self._parts.events.container(pod, name, WARNING, "Failed", said or f"Error: {message}")

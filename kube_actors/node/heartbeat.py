@@ -1,0 +1,183 @@
+"""The node's presence in the API: it registers, renews its lease, and keeps its status true.
+
+register ──> Node (created, or taken over if it is there)      every 10 s ──> Lease in kube-node-lease
+         └─> every 10 s: status, written where it changed or every 5 minutes
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from kube_actors.aio.backoff import Backoff
+from kube_actors.aio.clock import Clock, rfc3339_micro
+from kube_actors.aio.tasks import Tasks
+from kube_actors.api import Obj
+from kube_actors.api.errors import AlreadyExists, ApiError, KubeActorsError, NotFound
+from kube_actors.api.resources import LEASES, NODES
+from kube_actors.client.interface import Client
+from kube_actors.node.config import NodeConfig
+from kube_actors.node.machine import Machine
+from kube_actors.node.node_object import Observed, node_object, node_status, same_but_for_heartbeat
+
+log = structlog.get_logger(__name__)
+
+LEASE_NAMESPACE = "kube-node-lease"
+RETRY = Backoff(initial=0.2, maximum=7.0)
+
+Observe = Callable[[], Awaitable[Observed]]
+OnNode = Callable[[Obj], None]
+
+
+class Heartbeat:
+    """Tells the API server that the node is there. `on_node(node)` hears of the Node as the API has it."""
+
+    def __init__(
+        self,
+        config: NodeConfig,
+        machine: Machine,
+        client: Client,
+        clock: Clock,
+        observe: Observe,
+        on_node: OnNode,
+    ) -> None:
+        self._config, self._machine = config, machine
+        self._client, self._clock = client, clock
+        self._observe, self._on_node = observe, on_node
+        self._tasks = Tasks(f"node/{config.name}/heartbeat")
+        self._node: Obj | None = None
+        self._lease: Obj | None = None
+        self._reported_at = 0.0
+        self._registered = asyncio.Event()
+        self._look = asyncio.Event()
+
+    async def start(self) -> None:
+        """Begins; the API server need not be there yet."""
+        self._tasks.spawn_forever(self._run(), "status")
+
+    async def stop(self) -> None:
+        await self._tasks.stop()
+
+    async def registered(self) -> None:
+        """Wait until the Node is in the API."""
+        await self._registered.wait()
+
+    def look(self) -> None:
+        """Something happened that the status should tell at once."""
+        self._look.set()
+
+    async def _run(self) -> None:
+        failures = 0
+        while not await self._try(self._register, "registration"):
+            failures += 1
+            await self._clock.sleep(RETRY.delay(failures))
+        self._registered.set()
+        self._tasks.spawn_forever(self._renew_forever(), "lease")
+        while True:
+            self._look.clear()
+            await self._wait(self._config.status_interval)
+            await self._try(self._report, "status")
+
+    async def _wait(self, seconds: float) -> None:
+        timer = asyncio.get_running_loop().call_later(seconds, self._look.set)
+        try:
+            await self._look.wait()
+        finally:
+            timer.cancel()
+
+    async def _try(self, work: Callable[[], Awaitable[None]], what: str) -> bool:
+        """Whether it worked. The API server may be away for long: the pods go on meanwhile."""
+        try:
+            await work()
+        except KubeActorsError as error:
+            log.warning("the node cannot tell the API server", node=self._config.name, what=what, error=str(error))
+            return False
+        return True
+
+    # Node
+
+    async def _register(self) -> None:
+        observed = await self._observe()
+        wanted = node_object(self._config, self._machine, observed)
+        try:
+            self._node = await self._client.create(NODES, wanted)
+        except AlreadyExists:
+            await self._take_over(wanted)
+        assert self._node is not None
+        # Whether a server takes the status with a creation is its own affair: it is reported again.
+        await self._report(force=True)
+
+    async def _take_over(self, wanted: Obj) -> None:
+        """The Node is there from an earlier life: labels and range become those of this one."""
+        metadata = {key: wanted["metadata"][key] for key in ("labels", "annotations") if wanted["metadata"][key]}
+        patch: Obj = {"metadata": metadata}
+        known = await self._client.get(NODES, self._config.name)
+        if self._config.pod_cidr and not (known.get("spec") or {}).get("podCIDR"):
+            patch["spec"] = {key: wanted["spec"][key] for key in ("podCIDR", "podCIDRs")}
+        self._node = await self._client.patch(NODES, self._config.name, patch)
+
+    async def _report(self, force: bool = False) -> None:
+        assert self._node is not None
+        observed = await self._observe()
+        old = self._node.get("status") or {}
+        status = node_status(self._config, self._machine, observed, old)
+        due = observed.now - self._reported_at >= self._config.status_report_interval
+        # A node with a problem keeps asking: the answer may hold what it lacks, such as a pod CIDR.
+        if not (force or due or observed.problem) and same_but_for_heartbeat(old, status):
+            return
+        try:
+            await self._write(status)
+        except NotFound:
+            # Somebody deleted the Node while its agent lives: it registers again, as kubelet does on a restart.
+            self._node = await self._client.create(NODES, node_object(self._config, self._machine, observed))
+        self._reported_at = observed.now
+        self._on_node(self._node)
+
+    async def _write(self, status: Obj) -> None:
+        """Merge, so that what others wrote into the status (volumes attached) stays."""
+        self._node = await self._client.patch(NODES, self._config.name, {"status": status}, subresource="status")
+
+    # Lease
+
+    async def _renew_forever(self) -> None:
+        failures = 0
+        while True:
+            done = await self._try(self._renew, "lease")
+            failures = 0 if done else failures + 1
+            interval = self._config.lease_seconds / 4
+            await self._clock.sleep(interval if done else min(interval, RETRY.delay(failures)))
+
+    async def _renew(self) -> None:
+        lease = self._lease_object()
+        try:
+            if self._lease is None:
+                self._lease = await self._client.create(LEASES, lease)
+            else:
+                patch = {"spec": lease["spec"]}
+                self._lease = await self._client.patch(LEASES, self._config.name, patch, LEASE_NAMESPACE)
+        except AlreadyExists as known:
+            patch = {"spec": lease["spec"], "metadata": {"ownerReferences": lease["metadata"]["ownerReferences"]}}
+            try:
+                self._lease = await self._client.patch(LEASES, self._config.name, patch, LEASE_NAMESPACE)
+            except ApiError as error:
+                raise error from known
+        except NotFound:
+            # The lease was deleted, or its namespace is not there yet.
+            self._lease = None
+            raise
+
+    def _lease_object(self) -> Obj:
+        assert self._node is not None
+        owner = {"apiVersion": "v1", "kind": "Node", "name": self._config.name, "uid": self._node["metadata"]["uid"]}
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": self._config.name, "namespace": LEASE_NAMESPACE, "ownerReferences": [owner]},
+            "spec": {
+                "holderIdentity": self._config.name,
+                "leaseDurationSeconds": self._config.lease_seconds,
+                "renewTime": rfc3339_micro(self._clock.now()),
+            },
+        }

@@ -1,0 +1,40 @@
+"""What the agent remembers of one pod while its worker lives. Lost with the agent, as kubelet's is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from kube_actors.node.backoff import BackoffEntry, advanced
+from kube_actors.node.facts import Facts, Probed, Waiting
+
+
+@dataclass(slots=True)
+class PodMemory:
+    """Mutable, owned by the pod's worker; `facts()` is what pure functions see of it."""
+
+    started_at: float
+    backoff: dict[str, BackoffEntry] = field(default_factory=dict)
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+    doomed: set[str] = field(default_factory=set)
+    # Termination messages by container id, read once when the run ended.
+    messages: dict[str, str] = field(default_factory=dict)
+    # Backoffs that have had their event: container name and attempt.
+    announced: set[tuple[str, int]] = field(default_factory=set)
+    # ConfigMaps and Secrets that volumes are made of were looked at.
+    refreshed_at: float = 0.0
+
+    def facts(self, probed: Mapping[str, Probed]) -> Facts:
+        return Facts(
+            started_at=self.started_at,
+            probed=probed,
+            backoff=self.backoff,
+            waiting=self.waiting,
+            doomed=frozenset(self.doomed),
+        )
+
+    def attempted(self, name: str, after: float | None, now: float) -> None:
+        """A start was made; where it follows a run that ended at `after`, the next one waits longer."""
+        self.waiting.pop(name, None)
+        if after is not None:
+            self.backoff[name] = advanced(self.backoff.get(name), after, now)

@@ -1,0 +1,157 @@
+"""The Node object and its status, as pure functions of the machine, the settings and what was observed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kube_actors.aio.clock import rfc3339
+from kube_actors.api import Obj
+from kube_actors.api.quantity import canonical, compare, sub
+from kube_actors.node.config import KUBELET_VERSION, NodeConfig
+from kube_actors.node.machine import Machine
+from kube_actors.node.runtime.interface import Image
+
+# Kubernetes shows this many images of a node, the largest first.
+MAX_IMAGES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the agent knows at the moment. `problem`: why the node is not ready, empty where it is."""
+
+    now: float
+    port: int
+    runtime_version: str
+    problem: str = ""
+    images: tuple[Image, ...] = ()
+
+
+def capacity_of(config: NodeConfig, machine: Machine) -> dict[str, str]:
+    """status.capacity: what was measured, then what the settings say."""
+    measured = {
+        "cpu": str(machine.cpus),
+        "ephemeral-storage": f"{machine.disk // 1024}Ki",
+        "memory": f"{machine.memory // 1024}Ki",
+        "pods": str(config.max_pods),
+    }
+    return measured | {name: canonical(amount) for name, amount in config.capacity.items()}
+
+
+def allocatable_of(config: NodeConfig, capacity: Mapping[str, str]) -> dict[str, str]:
+    """status.allocatable: the capacity less what is reserved, never less than nothing."""
+    result = dict(capacity)
+    for name, amount in config.reserved.items():
+        if name in result:
+            result[name] = sub(result[name], amount) if compare(result[name], amount) > 0 else "0"
+    return result
+
+
+def labels_of(config: NodeConfig, machine: Machine) -> dict[str, str]:
+    system = {
+        "beta.kubernetes.io/arch": machine.architecture,
+        "beta.kubernetes.io/os": machine.os,
+        "kubernetes.io/arch": machine.architecture,
+        "kubernetes.io/hostname": config.name,
+        "kubernetes.io/os": machine.os,
+    }
+    return system | dict(config.labels)
+
+
+def node_object(config: NodeConfig, machine: Machine, observed: Observed) -> Obj:
+    """The Node to create."""
+    spec: Obj = {}
+    if config.pod_cidr:
+        spec |= {"podCIDR": config.pod_cidr, "podCIDRs": [config.pod_cidr]}
+    if config.taints:
+        spec["taints"] = [dict(each) for each in config.taints]
+    return {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {
+            "name": config.name,
+            "labels": labels_of(config, machine),
+            "annotations": dict(config.annotations),
+        },
+        "spec": spec,
+        "status": node_status(config, machine, observed, {}),
+    }
+
+
+def node_status(config: NodeConfig, machine: Machine, observed: Observed, old: Obj) -> Obj:
+    """The node's status. Resources that others have added to the old one (extended resources) stay."""
+    capacity = (old.get("capacity") or {}) | capacity_of(config, machine)
+    allocatable = (old.get("allocatable") or {}) | allocatable_of(config, capacity_of(config, machine))
+    status: Obj = {
+        "addresses": [
+            {"type": "InternalIP", "address": config.advertise_address},
+            {"type": "Hostname", "address": config.name},
+        ],
+        "capacity": capacity,
+        "allocatable": allocatable,
+        "conditions": conditions_of(observed, old.get("conditions") or []),
+        "daemonEndpoints": {"kubeletEndpoint": {"Port": observed.port}},
+        "images": images_of(observed.images),
+        "nodeInfo": {
+            "architecture": machine.architecture,
+            "bootID": machine.boot_id,
+            "containerRuntimeVersion": observed.runtime_version,
+            "kernelVersion": machine.kernel,
+            "kubeProxyVersion": "",
+            "kubeletVersion": KUBELET_VERSION,
+            "machineID": machine.machine_id,
+            "operatingSystem": machine.os,
+            "osImage": machine.os_image,
+            "systemUUID": machine.system_uuid,
+        },
+    }
+    return status
+
+
+def conditions_of(observed: Observed, old: Sequence[Obj]) -> list[Obj]:
+    """The node's own conditions, then those that others wrote."""
+    ready = ("Ready", "True", "KubeletReady", "kubelet is posting ready status")
+    if observed.problem:
+        ready = ("Ready", "False", "KubeletNotReady", observed.problem)
+    rows = (
+        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+        ready,
+    )
+    now = rfc3339(observed.now)
+    known = {str(each["type"]): each for each in old}
+    mine = []
+    for kind, status, reason, message in rows:
+        before = known.get(kind, {})
+        since = before.get("lastTransitionTime") if before.get("status") == status else now
+        mine.append(
+            {
+                "type": kind,
+                "status": status,
+                "lastHeartbeatTime": now,
+                "lastTransitionTime": since or now,
+                "reason": reason,
+                "message": message,
+            }
+        )
+    own = {row[0] for row in rows}
+    return mine + [each for each in old if each["type"] not in own]
+
+
+def images_of(images: Sequence[Image]) -> list[Obj]:
+    named = sorted((each for each in images if each.names), key=lambda each: each.size_bytes, reverse=True)
+    return [{"names": list(each.names), "sizeBytes": each.size_bytes} for each in named[:MAX_IMAGES]]
+
+
+def same_but_for_heartbeat(one: Obj, other: Obj) -> bool:
+    """Whether two statuses differ in nothing but the time of the heartbeat."""
+
+    def quiet(status: Obj) -> Obj:
+        conditions = [
+            {key: value for key, value in each.items() if key != "lastHeartbeatTime"}
+            for each in status.get("conditions") or ()
+        ]
+        return {key: value for key, value in status.items() if value} | {"conditions": conditions}
+
+    return quiet(one) == quiet(other)

@@ -1,0 +1,171 @@
+"""Which pods the node has, and their workers. It routes; what to do with a pod is the worker's business.
+
+informer (on_add, on_update, on_delete) ──┐
+runtime.changes(), relist, verdicts ──────┴──> workers by uid
+what the runtime has and the API has not ─────> a worker that ends it: an orphan
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from kube_actors.aio.tasks import Tasks
+from kube_actors.api import Obj
+from kube_actors.api.errors import KubeActorsError
+from kube_actors.api.meta import uid_of
+from kube_actors.client.informer import Informer
+from kube_actors.node.admission import admit
+from kube_actors.node.executor import Parts
+from kube_actors.node.node_events import WARNING
+from kube_actors.node.pod_worker import PodWorker
+from kube_actors.node.prober.manager import Prober
+from kube_actors.node.runtime.interface import PodRecord
+from kube_actors.node.status_manager import StatusManager
+
+log = structlog.get_logger(__name__)
+
+RETRY_SECONDS = 1.0
+
+
+class PodManager:
+    """The handler of the pod informer. `labels` and `allocatable` are the node's, for admission."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        statuses: StatusManager,
+        prober: Prober,
+        labels: Mapping[str, str],
+    ) -> None:
+        self._parts, self._statuses, self._prober = parts, statuses, prober
+        self._labels = labels
+        self._tasks = Tasks(f"node/{parts.config.name}/pods")
+        self._workers: dict[str, PodWorker] = {}
+        self._seen: dict[str, PodRecord] = {}
+        # When the runtime last answered, for the node's Ready condition.
+        self.runtime_answered_at = parts.clock.now()
+        self.runtime_error = ""
+
+    @property
+    def pods(self) -> list[Obj]:
+        """The pods that have a worker."""
+        return [worker.pod for worker in self._workers.values()]
+
+    def find(self, namespace: str, name: str, uid: str = "") -> Obj | None:
+        """The pod of that name; of that uid where it is given."""
+        for worker in self._workers.values():
+            metadata = worker.pod["metadata"]
+            if metadata["name"] == name and metadata["namespace"] == namespace and uid in ("", metadata["uid"]):
+                return worker.pod
+        return None
+
+    async def adopt(self) -> None:
+        """Learn what runs from before: the addresses that are taken. Raises RuntimeFailure."""
+        for record in await self._parts.runtime.list_pods():
+            self._seen[record.uid] = record
+            if record.ready:
+                self._parts.addresses.reserve(record.uid, record.ip)
+
+    def start(self, informer: Informer) -> None:
+        self._tasks.spawn_forever(self._follow_changes(), "changes")
+        self._tasks.spawn_forever(self._relist_forever(informer), "relist")
+
+    async def stop(self) -> None:
+        await self._tasks.stop()
+
+    # The informer's handler
+
+    def on_add(self, obj: Obj, is_initial: bool) -> None:
+        worker = self._workers.get(uid_of(obj))
+        if worker is not None:
+            worker.update_pod(obj)
+            return
+        rejection = admit(obj, self.pods, self._labels, self._parts.allocatable)
+        if rejection is not None:
+            self._parts.events.pod(obj, WARNING, rejection.reason, rejection.message.removeprefix("Pod was rejected: "))
+        worker = PodWorker(obj, self._parts, self._statuses, self._prober, self._tasks, rejection=rejection)
+        self._begin(worker)
+
+    def on_update(self, old: Obj, new: Obj) -> None:
+        if uid_of(old) != uid_of(new):
+            self.on_delete(old)
+        self._statuses.observed(new)
+        self.on_add(new, False)
+
+    def on_delete(self, obj: Obj) -> None:
+        worker = self._workers.get(uid_of(obj))
+        if worker is not None:
+            worker.update_pod(obj)
+            worker.update_pod(None)
+
+    def poke(self, uid: str) -> None:
+        """Something changed in that pod."""
+        worker = self._workers.get(uid)
+        if worker is not None:
+            worker.poke()
+
+    # What the runtime says
+
+    async def _follow_changes(self) -> None:
+        while True:
+            try:
+                async for uid in self._parts.runtime.changes():
+                    self.poke(uid)
+            except (KubeActorsError, OSError) as error:
+                log.info("the runtime's changes broke off", node=self._parts.config.name, error=str(error))
+            await self._parts.clock.sleep(RETRY_SECONDS)
+
+    async def _relist_forever(self, informer: Informer) -> None:
+        # Before the first list nobody can say which pods are wanted.
+        await informer.synced()
+        while True:
+            try:
+                self._compare(await self._parts.runtime.list_pods())
+                self.runtime_answered_at, self.runtime_error = self._parts.clock.now(), ""
+                await self._drop_files()
+            except (KubeActorsError, OSError) as error:
+                self.runtime_error = str(error)
+                log.warning("the runtime does not answer", node=self._parts.config.name, error=str(error))
+            await self._parts.clock.sleep(self._parts.config.relist_interval)
+
+    def _compare(self, records: list[PodRecord]) -> None:
+        """Poke the workers of pods that changed; end pods that nobody wants."""
+        found = {record.uid: record for record in records}
+        for uid, record in found.items():
+            if uid not in self._workers:
+                log.info("pod is not wanted any more", pod=record.name, namespace=record.namespace, uid=uid)
+                self._begin(self._orphan(record))
+        for uid in found.keys() | self._seen.keys():
+            if found.get(uid) != self._seen.get(uid):
+                self.poke(uid)
+        self._seen = found
+
+    async def _drop_files(self) -> None:
+        """Remove what pods left behind that this node does not know any more."""
+        for uid in self._parts.volumes.known_pods() - self._workers.keys() - self._seen.keys():
+            await self._parts.volumes.tear_down(uid)
+
+    def _orphan(self, record: PodRecord) -> PodWorker:
+        names = dict.fromkeys(container.name for container in record.containers)
+        pod: Obj = {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"namespace": record.namespace, "name": record.name, "uid": record.uid},
+            "spec": {"containers": [{"name": name} for name in names]},
+        }
+        worker = PodWorker(pod, self._parts, self._statuses, self._prober, self._tasks)
+        worker.update_pod(None)
+        return worker
+
+    def _begin(self, worker: PodWorker) -> None:
+        metadata = worker.pod["metadata"]
+        self._workers[str(metadata["uid"])] = worker
+        self._tasks.spawn(self._live(worker), f"{metadata['namespace']}/{metadata['name']}")
+
+    async def _live(self, worker: PodWorker) -> None:
+        await worker.run()
+        uid = uid_of(worker.pod)
+        self._workers.pop(uid, None)
+        self._seen.pop(uid, None)

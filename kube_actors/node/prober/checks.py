@@ -1,0 +1,115 @@
+"""The checks that probes and hooks make, in the words of Go's network stack, which users search for."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kube_actors.api import Obj
+
+# More of an answer than this is not read.
+MAX_BODY = 10 * 1024
+USER_AGENT = "kube-probe/1.36"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`unknown`: the check itself could not be made, so that nothing follows from it."""
+
+    ok: bool
+    output: str = ""
+    unknown: bool = False
+
+
+async def http_get(action: Obj, host: str, ports: Mapping[str, int], timeout: float) -> Result:
+    """2xx and 3xx are good. Certificates are not checked."""
+    port = port_of(action.get("port"), ports)
+    if port is None:
+        return Result(False, f"couldn't find port {action.get('port')}", unknown=True)
+    target, scheme = str(action.get("host") or host), str(action.get("scheme") or "HTTP").lower()
+    path = str(action.get("path") or "/")
+    path = path if path.startswith("/") else f"/{path}"
+    url = f"{scheme}://{_bracketed(target)}:{port}{path}"
+    try:
+        async with asyncio.timeout(timeout):
+            status = await _status(target, port, scheme == "https", _request(action, target, port, path))
+    except TimeoutError:
+        text = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
+        return Result(False, f'Get "{url}": {text}')
+    except (OSError, ValueError, asyncio.IncompleteReadError) as error:
+        return Result(False, f'Get "{url}": {_network_error(error, target, port)}')
+    return Result(200 <= status < 400, f"HTTP probe failed with statuscode: {status}")
+
+
+async def tcp_connect(action: Obj, host: str, ports: Mapping[str, int], timeout: float) -> Result:
+    port = port_of(action.get("port"), ports)
+    if port is None:
+        return Result(False, f"couldn't find port {action.get('port')}", unknown=True)
+    target = str(action.get("host") or host)
+    try:
+        async with asyncio.timeout(timeout):
+            _, writer = await asyncio.open_connection(target, port)
+    except TimeoutError:
+        return Result(False, f"dial tcp {_bracketed(target)}:{port}: i/o timeout")
+    except OSError as error:
+        return Result(False, _network_error(error, target, port))
+    writer.close()
+    return Result(True)
+
+
+def port_of(port: object, ports: Mapping[str, int]) -> int | None:
+    """A number, or the number of a named port of the container."""
+    if isinstance(port, int):
+        return port
+    text = str(port or "")
+    return int(text) if text.isdigit() else ports.get(text)
+
+
+def _request(action: Obj, host: str, port: int, path: str) -> bytes:
+    headers = {"Host": f"{_bracketed(host)}:{port}", "User-Agent": USER_AGENT, "Accept": "*/*", "Connection": "close"}
+    for each in action.get("httpHeaders") or ():
+        name = next((known for known in headers if known.lower() == str(each["name"]).lower()), str(each["name"]))
+        headers[name] = str(each.get("value") or "")
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items() if value)
+    return f"GET {path} HTTP/1.1\r\n{lines}\r\n".encode()
+
+
+async def _status(host: str, port: int, tls: bool, request: bytes) -> int:
+    context = None
+    if tls:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection(host, port, ssl=context, limit=MAX_BODY)
+    try:
+        writer.write(request)
+        await writer.drain()
+        line = await reader.readuntil(b"\r\n")
+    finally:
+        writer.close()
+    protocol, _, rest = line.decode("latin-1").partition(" ")
+    code = rest[:3]
+    if not protocol.startswith("HTTP/") or not code.isdigit():
+        raise ValueError(f'malformed HTTP response "{line.decode("latin-1").strip()}"')
+    return int(code)
+
+
+def _network_error(error: BaseException, host: str, port: int) -> str:
+    where = f"dial tcp {_bracketed(host)}:{port}"
+    if isinstance(error, asyncio.IncompleteReadError):
+        return "EOF"
+    if isinstance(error, ConnectionRefusedError):
+        return f"{where}: connect: connection refused"
+    if isinstance(error, ConnectionResetError):
+        return "read: connection reset by peer"
+    if isinstance(error, OSError) and error.errno == errno.EHOSTUNREACH:
+        return f"{where}: connect: no route to host"
+    if isinstance(error, OSError):
+        return f"{where}: {(error.strerror or str(error)).lower()}"
+    return str(error)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,88 @@
+"""The gRPC Node service: what the API server asks of a node for its users.
+
+Who may ask: holders of a certificate of the cluster's CA in the group system:masters. A listener without
+TLS (tests, one process) trusts whoever reaches it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from kube_actors.aio.clock import Clock
+from kube_actors.api.errors import Forbidden, Unauthorized
+from kube_actors.node.config import NodeConfig
+from kube_actors.node.pod_manager import PodManager
+from kube_actors.node.runtime.interface import Runtime
+from kube_actors.node.stats import summary
+from kube_actors.node.streams.dial import dial
+from kube_actors.node.streams.exec import attach, execute
+from kube_actors.node.streams.logs import stream_logs
+from kube_actors.node.streams.target import Targets
+from kube_actors.rpc.pb import node_pb2 as pb
+from kube_actors.rpc.server import Call, Server, Service
+
+NODE = pb.DESCRIPTOR.services_by_name["Node"]
+ALLOWED_GROUP = "system:masters"
+
+
+class NodeServer:
+    """Serves the streams of one node's pods. Without `config.serve` it does nothing."""
+
+    def __init__(self, config: NodeConfig, runtime: Runtime, pods: PodManager, clock: Clock) -> None:
+        self._config, self._runtime, self._pods, self._clock = config, runtime, pods, clock
+        self._targets = Targets(pods, runtime)
+        self._server = Server([config.listener], [Service(NODE, self)]) if config.serve else None
+        self._started_at = clock.now()
+
+    @property
+    def address(self) -> str:
+        """HOST:PORT or unix:PATH, empty where nothing is served."""
+        return self._server.addresses[0] if self._server is not None and self._server.addresses else ""
+
+    @property
+    def port(self) -> int:
+        port = self.address.rpartition(":")[2]
+        return int(port) if port.isdigit() else 0
+
+    async def start(self) -> None:
+        """Raises ConfigError where the address cannot be listened on."""
+        if self._server is not None:
+            await self._server.start()
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            await self._server.stop()
+
+    async def Logs(self, request: Any, call: Call) -> AsyncIterator[Any]:
+        self._authorize(call)
+        async for chunk in stream_logs(self._targets, self._runtime, request, self._clock.now()):
+            yield chunk
+
+    async def Exec(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:
+        self._authorize(call)
+        async for output in execute(self._targets, self._runtime, requests):
+            yield output
+
+    async def Attach(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:
+        self._authorize(call)
+        async for output in attach(self._targets, self._runtime, requests):
+            yield output
+
+    async def Dial(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:
+        self._authorize(call)
+        async for data in dial(self._targets, requests):
+            yield data
+
+    async def Stats(self, request: Any, call: Call) -> Any:
+        self._authorize(call)
+        body = await summary(self._config.name, self._runtime, self._pods.pods, self._started_at, self._clock.now())
+        return pb.StatsResponse(summary=body)
+
+    def _authorize(self, call: Call) -> None:
+        if self._config.listener.tls is None:
+            return
+        if call.identity is None:
+            raise Unauthorized("Unauthorized")
+        if ALLOWED_GROUP not in call.identity.groups:
+            raise Forbidden(f'user "{call.identity.user}" may not use the streams of node "{self._config.name}"')

@@ -1,0 +1,85 @@
+"""Which container a request means."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kube_actors.api import Obj
+from kube_actors.api.errors import BadRequest, NotFound, not_found
+from kube_actors.node.container_status import Frame, container_status
+from kube_actors.node.facts import Facts
+from kube_actors.node.pod_manager import PodManager
+from kube_actors.node.runtime.interface import Runtime
+from kube_actors.node.view import ContainerView, PodView, Run, specs, view_pod
+
+DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A container of a pod as the runtime has it."""
+
+    pod: Obj
+    pod_view: PodView
+    view: ContainerView
+
+
+class Targets:
+    """Finds pods and containers by name. Raises ApiErrors in Kubernetes' words."""
+
+    def __init__(self, pods: PodManager, runtime: Runtime) -> None:
+        self._pods = pods
+        self._runtime = runtime
+
+    async def pod(self, namespace: str, name: str, uid: str = "") -> tuple[Obj, PodView]:
+        pod = self._pods.find(namespace, name, uid)
+        if pod is None:
+            raise not_found("pods", "", name)
+        record = await self._runtime.pod(str(pod["metadata"]["uid"]))
+        return pod, view_pod(pod, record, pod.get("status"))
+
+    async def container(self, namespace: str, name: str, container: str, uid: str = "") -> Target:
+        """`container` empty: the default one, or the only one."""
+        pod, pod_view = await self.pod(namespace, name, uid)
+        wanted = container or _default(pod)
+        for view in pod_view.containers:
+            if view.name == wanted:
+                return Target(pod, pod_view, view)
+        raise BadRequest(f"container {wanted} is not valid for pod {name}")
+
+    async def running(self, namespace: str, name: str, container: str, uid: str = "") -> Run:
+        """The running run of a container."""
+        target = await self.container(namespace, name, container, uid)
+        run = target.view.latest
+        if run is None or not run.running:
+            raise NotFound(f'container not found ("{target.view.name}")', kind="pods", name=name)
+        return run
+
+
+def waiting_reason(target: Target) -> str:
+    """Why a container that never ran does not run."""
+    known = _known_status(target.pod, target.view.name)
+    if known is None:
+        frame = Frame(target.pod, Facts(), 0.0, target.pod_view.initialized)
+        known = container_status(target.view, frame)
+    return str(((known.get("state") or {}).get("waiting") or {}).get("reason") or "ContainerCreating")
+
+
+def _known_status(pod: Obj, name: str) -> Obj | None:
+    status = pod.get("status") or {}
+    for key in ("initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"):
+        for each in status.get(key) or ():
+            if each["name"] == name:
+                return dict(each)
+    return None
+
+
+def _default(pod: Obj) -> str:
+    annotated = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER)
+    if annotated:
+        return str(annotated)
+    containers = pod["spec"]["containers"]
+    if len(containers) == 1:
+        return str(containers[0]["name"])
+    name, names = pod["metadata"]["name"], " ".join(str(spec["name"]) for spec, _ in specs(pod))
+    raise BadRequest(f"a container name must be specified for pod {name}, choose one of: [{names}]")
