@@ -10,7 +10,7 @@ a sync too many is harmless. An exception concerns its key alone.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -109,6 +109,15 @@ class Controller(ABC):
         """Work besides the queue, such as a periodic check; starts with the workers."""
         return
 
+    async def every(self, seconds: float, look: Callable[[], Awaitable[None]]) -> None:
+        """Call `look` again and again, for what no event tells; a failure is logged and counted, not the end."""
+        while True:
+            try:
+                await look()
+            except Exception as error:  # noqa: BLE001  the boundary: the next round may succeed
+                self._count_failure("look failed", "", error)
+            await self.clock.sleep(seconds)
+
     async def perform(self, key: str, actions: Iterable[Action]) -> Report:
         """Run actions; a Requeue among them is for `key`. See `Report.error`."""
         report = await self.executor.run(actions)
@@ -150,14 +159,17 @@ class Controller(ABC):
             log.debug("conflict", controller=self.name, key=key, reason=str(conflict))
             self.queue.add_rate_limited(key)
         except Exception as error:
-            self.counters.errors += 1
-            self.counters.consecutive_errors += 1
-            known = isinstance(error, ApiError) or (isinstance(error, RpcError) and error.transient)
-            log.warning("sync failed", controller=self.name, key=key, error=str(error), exc_info=not known)
+            self._count_failure("sync failed", key, error)
             self.queue.add_rate_limited(key)
         else:
             self.counters.consecutive_errors = 0
             self.queue.forget(key)
+
+    def _count_failure(self, event: str, key: str, error: Exception) -> None:
+        self.counters.errors += 1
+        self.counters.consecutive_errors += 1
+        known = isinstance(error, ApiError) or (isinstance(error, RpcError) and error.transient)
+        log.warning(event, controller=self.name, key=key, error=str(error), exc_info=not known)
 
 
 def is_namespace_terminating(error: BaseException | None) -> bool:

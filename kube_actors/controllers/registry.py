@@ -8,6 +8,10 @@ from kube_actors.controllers.endpoints.controller import EndpointsController
 from kube_actors.controllers.endpoints.slice_controller import EndpointSliceController
 from kube_actors.controllers.garbage_collector.controller import GarbageCollectorController
 from kube_actors.controllers.namespace.controller import NamespaceController
+from kube_actors.controllers.node_ipam import NodeIpamController
+from kube_actors.controllers.node_lifecycle.controller import NodeLifecycleController
+from kube_actors.controllers.node_lifecycle.eviction_controller import TaintEvictionController
+from kube_actors.controllers.pod_gc import PodGCController
 from kube_actors.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
 from kube_actors.controllers.root_ca import RootCAController
 from kube_actors.controllers.service_account import ServiceAccountController
@@ -20,6 +24,10 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ReplicationControllerController,
     EndpointSliceController,
     EndpointsController,
+    NodeIpamController,
+    NodeLifecycleController,
+    TaintEvictionController,
     NamespaceController,
+    PodGCController,
     GarbageCollectorController,
 )

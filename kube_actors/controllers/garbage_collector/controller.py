@@ -54,7 +54,11 @@ class GarbageCollectorController(Controller):
         super().__init__(context)
         self.graph = Graph()
         self.discovery = cast(Discovery, context.client)
-        self.monitors = Monitors(context.informers, lambda resource: _Monitor(self, resource))
+        self.monitors = Monitors(context, lambda resource: _Monitor(self, resource))
+
+    async def stop(self) -> None:
+        await super().stop()
+        await self.monitors.stop()
 
     async def ready(self) -> None:
         """The graph has all objects, or waited long enough for those that cannot be listed."""
@@ -63,9 +67,11 @@ class GarbageCollectorController(Controller):
 
     async def run(self) -> None:
         """Follow custom resources as they come and go."""
-        while True:
-            await self.clock.sleep(DISCOVERY_PERIOD)
-            await self._discover()
+        await self.clock.sleep(DISCOVERY_PERIOD)
+        await self.every(DISCOVERY_PERIOD, self._follow)
+
+    async def _follow(self) -> None:
+        await self._discover()
 
     async def _discover(self) -> bool:
         try:
@@ -99,7 +105,7 @@ class GarbageCollectorController(Controller):
         resource = self._resource(node.identity)
         latest = await self._live(resource, node.identity)
         if latest is None:
-            self.take(self.graph.gone(node.identity.uid))
+            self.take(self.graph.not_found(node.identity.uid))
             return
         if node.virtual:
             # It exists: its event is on the way and makes the node real.
@@ -154,8 +160,7 @@ class GarbageCollectorController(Controller):
         """What the owner that `reference` names is, by a live read."""
         identity = referred(reference, namespace_of(obj))
         known = self.graph.get(identity.uid)
-        right = known is None or known.virtual or known.identity.coordinates == identity.coordinates
-        if right and self.graph.is_absent(identity.uid):
+        if self.graph.is_absent(identity):
             return Owner.DANGLING
         resource = self._resource(identity)
         if resource.namespaced and not dependent.namespaced:
@@ -169,7 +174,7 @@ class GarbageCollectorController(Controller):
                 text = f'ownerRef [{_describe(identity)}] does not exist in namespace "{namespace_of(obj)}"'
                 await self._complain(obj, text)
             else:
-                self.graph.note_absent(identity.uid)
+                self.graph.note_absent(identity)
             return Owner.DANGLING
         waits = is_deleting(owner) and FOREGROUND in (owner["metadata"].get("finalizers") or ())
         return Owner.WAITING if waits else Owner.SOLID

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from kube_actors.api import Obj
@@ -75,8 +75,9 @@ class Graph:
 
     def __init__(self) -> None:
         self._nodes: dict[str, Node] = {}
-        # Owners known to be gone: 500 pods of one deleted owner are not 500 questions.
-        self._absent: OrderedDict[str, None] = OrderedDict()
+        # Owners known to be gone: 500 pods of one deleted owner are not 500 questions. By all coordinates,
+        # for a reference that names the right uid in the wrong place proves nothing about the right place.
+        self._absent: OrderedDict[Identity, None] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._nodes)
@@ -84,11 +85,12 @@ class Graph:
     def get(self, uid: str) -> Node | None:
         return self._nodes.get(uid)
 
-    def is_absent(self, uid: str) -> bool:
-        return uid in self._absent
+    def is_absent(self, owner: Identity) -> bool:
+        """Whether the object was seen to go, as one of that namespace or of none."""
+        return owner in self._absent or replace(owner, namespace="") in self._absent
 
-    def note_absent(self, uid: str) -> None:
-        self._absent[uid] = None
+    def note_absent(self, owner: Identity) -> None:
+        self._absent[owner] = None
         if len(self._absent) > _ABSENT_LIMIT:
             self._absent.popitem(last=False)
 
@@ -116,7 +118,7 @@ class Graph:
         if node is None:
             return []
         if node.dependents:
-            self.note_absent(uid)
+            self.note_absent(node.identity)
         work: Work = [(Task.DELETE, dependent) for dependent in node.dependents]
         for owner in self._owners(node.owners):
             owner.dependents.pop(uid, None)
@@ -124,6 +126,24 @@ class Graph:
                 work.append((Task.DELETE, owner.identity.uid))
             self._drop_if_useless(owner)
         return work
+
+    def not_found(self, uid: str) -> Work:
+        """A live read did not find the object where its node says that it is.
+
+        A virtual node says what one reference says. Where another reference says otherwise, the node takes
+        that for true next, so that a wrong reference cannot hide an owner that exists.
+        """
+        node = self._nodes.get(uid)
+        if node is None or not node.virtual:
+            return self.gone(uid)
+        self.note_absent(node.identity)
+        for dependent in node.dependents.values():
+            for reference in dependent.owners:
+                other = referred(reference, dependent.identity.namespace)
+                if other.uid == uid and not self.is_absent(other):
+                    node.identity = other
+                    return [*((Task.DELETE, each) for each in node.dependents), (Task.DELETE, uid)]
+        return self.gone(uid)
 
     def _attach(self, node: Node, references: Iterable[Obj]) -> Work:
         work: Work = []

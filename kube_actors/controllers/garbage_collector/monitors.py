@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
-from kube_actors.api.resources import Registry, Resource
-from kube_actors.client.informer import Handler, Informer, InformerFactory
+from kube_actors.api.resources import BUILTIN, Registry, Resource
+from kube_actors.client.informer import Handler, Informer
+from kube_actors.controllers.base import Context
 
 log = structlog.get_logger(__name__)
 
@@ -34,10 +35,12 @@ class Monitors:
     `adopt(resources)` is called with what discovery shows, again and again.
     """
 
-    def __init__(self, informers: InformerFactory, handler: Callable[[Resource], Handler]) -> None:
-        self._informers = informers
+    def __init__(self, context: Context, handler: Callable[[Resource], Handler]) -> None:
+        self._context = context
         self._handler = handler
         self._running: dict[tuple[str, str], Informer] = {}
+        # Those that are not shared, since their resource may go and come back.
+        self._custom: dict[tuple[str, str], Informer] = {}
         # By kind, for owner references, in all versions.
         self.kinds = Registry(())
 
@@ -45,9 +48,10 @@ class Monitors:
         """Watch what is new, forget what is gone; the names of those that have no list after `wait` seconds."""
         self.kinds = Registry(resources)
         wanted = monitored(resources)
-        for key in self._running.keys() - wanted.keys():
-            # A custom resource that was removed: its objects' deletions were seen, its watch ends with the manager.
-            await self._running.pop(key).stop()
+        for key in self._custom.keys() - wanted.keys():
+            # The deletions of its objects were seen before it went.
+            await self._custom.pop(key).stop()
+            del self._running[key]
         new = [resource for key, resource in wanted.items() if key not in self._running]
         started = [self._start(resource) for resource in new]
         for begin in range(0, len(started), _TOGETHER):
@@ -58,10 +62,19 @@ class Monitors:
             await _synced(batch, wait)
         return [informer.resource.qualified for informer in started if not informer.has_synced]
 
+    async def stop(self) -> None:
+        """Ends the watches of custom resources; the shared ones are the manager's."""
+        for informer in self._custom.values():
+            await informer.stop()
+
     def _start(self, resource: Resource) -> Informer:
-        informer = self._informers.informer(resource)
+        key = (resource.group, resource.plural)
+        if BUILTIN.find(resource.group, resource.version, resource.plural) is None:
+            informer = self._custom[key] = Informer(self._context.client, resource, clock=self._context.clock)
+        else:
+            informer = self._context.informers.informer(resource)
         informer.add_handler(self._handler(resource))
-        self._running[resource.group, resource.plural] = informer
+        self._running[key] = informer
         return informer
 
 
