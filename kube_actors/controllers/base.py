@@ -158,7 +158,7 @@ class Controller(ABC):
             self.counters.conflicts += 1
             log.debug("conflict", controller=self.name, key=key, reason=str(conflict))
             self.queue.add_rate_limited(key)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  the boundary: one key's failure is that key's alone
             self._count_failure("sync failed", key, error)
             self.queue.add_rate_limited(key)
         else:

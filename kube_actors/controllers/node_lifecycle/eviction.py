@@ -55,9 +55,7 @@ def plan_eviction(pod: Obj, now: float) -> Sequence[Action]:
     told = f"Marking for deletion Pod {namespace_of(pod)}/{name_of(pod)}"
     return (
         *mark_disrupted(pod, "DeletionByTaintManager", text, now),
-        RecordEvent(
-            pod, NORMAL, "TaintManagerEviction", f"Marking for deletion Pod {namespace_of(pod)}/{name_of(pod)}"
-        ),
+        RecordEvent(pod, NORMAL, "TaintManagerEviction", told),
         DeleteObject(PODS, namespace_of(pod), name_of(pod), uid=uid_of(pod)),
     )
 
