@@ -1,0 +1,63 @@
+"""etcdserverpb.KV."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from kube_actors.rpc.pb import etcd_pb2 as pb
+from kube_actors.rpc.server import Call
+from kube_actors.store.compaction import Compactor
+from kube_actors.store.engine import Engine
+from kube_actors.store.errors import RequestTooLarge
+from kube_actors.store.services.messages import header
+from kube_actors.store.services.reading import check_range, read
+from kube_actors.store.services.txn import apply_delete, apply_put, apply_txn, check_delete, check_put, check_txn
+
+_Answer = TypeVar("_Answer", pb.RangeResponse, pb.PutResponse, pb.DeleteRangeResponse, pb.TxnResponse)
+
+
+class KVService:
+    """Answers are given when what they say is durable."""
+
+    def __init__(self, engine: Engine, compactor: Compactor, max_request_bytes: int) -> None:
+        self._engine = engine
+        self._compactor = compactor
+        self._limit = max_request_bytes
+
+    async def Range(self, request: pb.RangeRequest, call: Call) -> pb.RangeResponse:
+        check_range(request)
+        return self._finished(await read(self._engine, request))
+
+    async def Put(self, request: pb.PutRequest, call: Call) -> pb.PutResponse:
+        check_put(request)
+        self._check_size(request)
+        with self._engine.transaction():
+            answer = apply_put(self._engine, request)
+        await self._engine.settled()
+        return self._finished(answer)
+
+    async def DeleteRange(self, request: pb.DeleteRangeRequest, call: Call) -> pb.DeleteRangeResponse:
+        check_delete(request)
+        self._check_size(request)
+        answer = apply_delete(self._engine, request)
+        await self._engine.settled()
+        return self._finished(answer)
+
+    async def Txn(self, request: pb.TxnRequest, call: Call) -> pb.TxnResponse:
+        check_txn(request)
+        self._check_size(request)
+        answer = apply_txn(self._engine, request)
+        await self._engine.settled()
+        return self._finished(answer)
+
+    async def Compact(self, request: pb.CompactionRequest, call: Call) -> pb.CompactionResponse:
+        await self._compactor.compact(request.revision, physical=request.physical)
+        return pb.CompactionResponse(header=header(self._engine))
+
+    def _check_size(self, request: Any) -> None:
+        if request.ByteSize() > self._limit:
+            raise RequestTooLarge
+
+    def _finished(self, answer: _Answer) -> _Answer:
+        answer.header.CopyFrom(header(self._engine, answer.header.revision))
+        return answer
