@@ -9,7 +9,6 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from kube_actors.api.errors import ConfigError
 from kube_actors.cluster.group import Component, Group
 from kube_actors.cluster.pki import API_SERVER, NODE, STORE, Pki
 from kube_actors.cluster.plan import ClusterPlan, NodePlan
@@ -105,7 +104,8 @@ def scheduler(plan: ClusterPlan, pki: Pki) -> Group:
 
 
 def controller_manager(plan: ClusterPlan, pki: Pki, identity: str) -> Group:
-    from kube_actors.controllers import ControllerConfig, ControllerManager
+    from kube_actors.controllers.config import ControllerConfig
+    from kube_actors.controllers.manager import ControllerManager
 
     kube = client(plan, pki, CONTROLLER_MANAGER, agent="kube-controller-manager")
     config = ControllerConfig(root_ca=pki.ca, identity=identity)
@@ -114,7 +114,7 @@ def controller_manager(plan: ClusterPlan, pki: Pki, identity: str) -> Group:
 
 def node(plan: ClusterPlan, pki: Pki, which: NodePlan) -> Group:
     """A node agent with its runtime and, on the first node of a machine, the service proxy."""
-    from kube_actors.node import NodeAgent
+    from kube_actors.node.agent import NodeAgent
     from kube_actors.node.config import NodeConfig
 
     user = f"system:node:{which.name}"
@@ -151,26 +151,16 @@ def proxy_config(plan: ClusterPlan, which: NodePlan) -> ProxyConfig:
 
 def make_runtime(plan: ClusterPlan, which: NodePlan) -> Runtime:
     """The container runtime of one node."""
-    if plan.runtime == "docker":
-        from kube_actors.node.runtime.docker import DockerConfig, DockerRuntime
+    from kube_actors.node.runtime.select import create_runtime
 
-        return DockerRuntime(
-            DockerConfig(
-                cluster=plan.name,
-                node=which.name,
-                pod_network=pod_network(plan),
-                pod_subnet=plan.pod_cidr,
-            )
-        )
-    if plan.runtime == "process":
-        from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime
-
-        return ProcessRuntime(ProcessConfig(root_dir=plan.paths.node(which.name), cluster=plan.name, node=which.name))
-    if plan.runtime == "simulated":
-        from kube_actors.node.runtime.simulated import SimulatedConfig, SimulatedRuntime
-
-        return SimulatedRuntime(SimulatedConfig())
-    raise ConfigError(f"runtime {plan.runtime!r} is unknown; use docker, process or simulated")
+    return create_runtime(
+        plan.runtime,
+        cluster=plan.name,
+        node=which.name,
+        root_dir=plan.paths.node(which.name),
+        pod_network=pod_network(plan),
+        pod_subnet=plan.pod_cidr,
+    )
 
 
 def pod_network(plan: ClusterPlan) -> str:
