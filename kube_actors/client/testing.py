@@ -1,7 +1,7 @@
 """A client in memory, for unit tests of whatever is built on the client: no IO, no server, one loop.
 
 It keeps what callers rely on: resourceVersion and conflicts, uid, generateName, creationTimestamp,
-generation, finalizers, status as a subresource, merge patches, selectors, bindings, watches from a
+generation, finalizers, status as a subresource, patches, selectors, bindings, watches from a
 resourceVersion on. It does not validate, default, admit or collect garbage: what is not in the object
 that a test creates is not there. A deletion is immediate unless there are finalizers.
 
@@ -21,9 +21,12 @@ from collections.abc import AsyncGenerator, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kube_actors.aio.clock import Clock, SystemClock, rfc3339
-from kube_actors.api import Obj, encoding, errors
+from kube_actors.api import Obj, encoding, errors, schema
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.api.meta import get_path, key_of, labels_of, make_key, name_of, namespace_of
+from kube_actors.api.patch.json_patch import json_patch
+from kube_actors.api.patch.merge import merge_patch
+from kube_actors.api.patch.strategic import strategic_merge
 from kube_actors.api.resources import BUILTIN, PODS, Resource
 from kube_actors.api.selectors import FieldSelector, LabelSelector
 from kube_actors.client.types import (
@@ -31,8 +34,10 @@ from kube_actors.client.types import (
     BOOKMARK,
     DELETED,
     INITIAL_EVENTS_END,
+    JSON_PATCH,
     MERGE_PATCH,
     MODIFIED,
+    STRATEGIC_MERGE_PATCH,
     Binding,
     Event,
     Events,
@@ -212,13 +217,19 @@ class FakeKubeClient:
         field_manager: str = "",
         field_validation: str = "",
     ) -> Obj:
-        """Merge patches only (RFC 7386); a strategic one would need the schema."""
+        """Merge, strategic merge and JSON patches; apply patches would need managed fields."""
         await self._begin("patch", resource)
-        if type != MERGE_PATCH:
+        change: Any = encoding.loads(patch) if isinstance(patch, bytes) else patch
+        old = copy.deepcopy(self._find(resource, make_key(namespace, name)))
+        if type == MERGE_PATCH:
+            patched = merge_patch(old, change)
+        elif type == STRATEGIC_MERGE_PATCH:
+            patched = strategic_merge(schema.of(resource), old, change)
+        elif type == JSON_PATCH:
+            patched = json_patch(old, change)
+        else:
             raise NotImplementedError(f"the fake client does not know {type}")
-        change = encoding.loads(patch) if isinstance(patch, bytes) else patch
-        merged = _merge(self._find(resource, make_key(namespace, name)), change)
-        return self._replace("patch", resource, merged, subresource, dry_run)
+        return self._replace("patch", resource, patched, subresource, dry_run)
 
     async def delete(
         self,
@@ -335,7 +346,11 @@ class FakeKubeClient:
         if dry_run or new == old:
             return new
         self.writes.append((f"{verb}/{subresource}" if subresource else verb, resource.qualified, key_of(new)))
-        if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers"):
+        metadata = new["metadata"]
+        # A pod that a test put there with a grace period stays until its node deletes it.
+        if metadata.get("deletionTimestamp") and not (
+            metadata.get("finalizers") or metadata.get("deletionGracePeriodSeconds")
+        ):
             return copy.deepcopy(self._gone(resource, old))
         return copy.deepcopy(self._store(resource, new, old))
 
@@ -387,23 +402,13 @@ class _Match:
 
 def _same_object(old: Obj, new: Obj) -> Obj:
     """`new` with the metadata that an object keeps all its life."""
-    for key in ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"):
+    for key in ("uid", "creationTimestamp", "generation"):
         if key in old["metadata"]:
             new["metadata"][key] = old["metadata"][key]
+    if "deletionTimestamp" in old["metadata"] and "deletionTimestamp" not in new["metadata"]:
+        for key in ("deletionTimestamp", "deletionGracePeriodSeconds"):
+            new["metadata"][key] = old["metadata"].get(key, 0)
     return new
-
-
-def _merge(target: Any, patch: Any) -> Any:
-    """RFC 7386."""
-    if not isinstance(patch, dict):
-        return copy.deepcopy(patch)
-    merged = copy.deepcopy(target) if isinstance(target, dict) else {}
-    for key, value in patch.items():
-        if value is None:
-            merged.pop(key, None)
-        else:
-            merged[key] = _merge(merged.get(key), value)
-    return merged
 
 
 if TYPE_CHECKING:

@@ -1,0 +1,107 @@
+"""Which nodes fit a shape and how well, kept current while pods of that shape are placed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kube_actors.scheduler.columns.arrays import Bools, Ints, Rows
+from kube_actors.scheduler.columns.nodes import Nodes
+from kube_actors.scheduler.framework import MAX_SCORE, Normalize, Profile, Scope, ScorePlugin
+from kube_actors.scheduler.shape import Shape
+
+NONE: Ints = np.zeros(0, np.intp)
+# Nodes with equal scores are told apart by their pods, up to this many.
+TIES = 1 << 20
+
+
+class Evaluation:
+    """`fits` and `scores` of every row."""
+
+    def __init__(self, nodes: Nodes, shape: Shape, profile: Profile) -> None:
+        self._nodes, self._shape, self._profile = nodes, shape, profile
+        self._pods = nodes.resources.index("pods")
+        # Asked once for this shape: the raw scores and what they become depend on no pod.
+        self._static = [(plugin, weight) for plugin, weight in profile.scores if plugin.scope is Scope.NODE]
+        self._dynamic = [(plugin, weight) for plugin, weight in profile.scores if plugin.scope is not Scope.NODE]
+        self._everywhere = any(
+            plugin.scope is Scope.CLUSTER for plugin in (*profile.filters, *(plugin for plugin, _ in profile.scores))
+        )
+        self._fits = self._eligible()
+        self._fixed = np.zeros(self._fits.shape, np.int64)
+        self._relative: list[tuple[ScorePlugin, int, Ints]] = []
+        self._read_static()
+        self._scores = self._dynamic_scores(nodes.all)
+
+    def best(self, limit: int) -> Ints:
+        """The rows with the best score, at most `limit`: of equal ones those with fewest pods."""
+        if not self._fits.any():
+            return NONE
+        total = np.where(self._fits, self._scores + self._fixed + self._normalized(), -1)
+        ties = np.flatnonzero(total == total.max())
+        if self._everywhere:
+            limit = 1
+        if len(ties) > limit:
+            pods = self._nodes.resources.requested[self._pods, ties]
+            ties = ties[np.argsort(pods, kind="stable")[:limit]]
+        return ties
+
+    def refresh(self, rows: Ints) -> None:
+        """These rows took a pod each."""
+        again: Rows = self._nodes.all if self._everywhere else rows
+        self._fits[again] &= self._passes(again, (Scope.ROW, Scope.CLUSTER))
+        self._scores[again] = self._dynamic_scores(again)
+
+    def _eligible(self) -> Bools:
+        rows = self._nodes.all
+        fits = self._nodes.valid[rows] & self._passes(rows, tuple(Scope))
+        for plugin in self._profile.prefilters:
+            narrowed = plugin.prefilter(self._shape, self._nodes)
+            if isinstance(narrowed, str):
+                return np.zeros(fits.shape, np.bool_)
+            if narrowed is not None:
+                fits &= narrowed
+        return fits
+
+    def _passes(self, rows: Rows, scopes: tuple[Scope, ...]) -> Bools:
+        passes = np.ones(self._nodes.valid[rows].shape, np.bool_)
+        for plugin in self._profile.filters:
+            if plugin.scope in scopes:
+                for rejection in plugin.filter(self._shape, self._nodes, rows):
+                    passes &= ~rejection.nodes
+        return passes
+
+    def _read_static(self) -> None:
+        for plugin, weight in self._static:
+            raw = plugin.score(self._shape, self._nodes, self._nodes.all)
+            if raw is None:
+                continue
+            if plugin.normalize is Normalize.NO:
+                self._fixed += weight * raw
+            elif raw.max(initial=0) > 0:
+                self._relative.append((plugin, weight, raw))
+
+    def _dynamic_scores(self, rows: Rows) -> Ints:
+        total = np.zeros(self._nodes.valid[rows].shape, np.int64)
+        for plugin, weight in self._dynamic:
+            raw = plugin.score(self._shape, self._nodes, rows)
+            if raw is not None:
+                total += weight * raw
+        return total
+
+    def _normalized(self) -> Ints | int:
+        """Scores that are relative to the best of the nodes that fit now."""
+        total: Ints | int = 0
+        for plugin, weight, raw in self._relative:
+            total = total + weight * normalized(raw, plugin.normalize, self._fits)
+        return total
+
+
+def normalized(raw: Ints, how: Normalize, fits: Bools) -> Ints:
+    """0..100 relative to the largest raw score among the nodes that fit (helper.DefaultNormalizeScore)."""
+    largest = int(raw[fits].max(initial=0))
+    if how is Normalize.NO:
+        return raw
+    if largest == 0:
+        return np.full(raw.shape, MAX_SCORE if how is Normalize.DOWN else 0, np.int64)
+    scaled: Ints = np.minimum(raw, largest) * MAX_SCORE // largest
+    return MAX_SCORE - scaled if how is Normalize.DOWN else scaled

@@ -1,0 +1,31 @@
+"""The default profile: kube-scheduler's plugins in kube-scheduler's order, with its weights.
+
+The order of filters decides which reason a node is counted under: that of the first that rejects it.
+"""
+
+from __future__ import annotations
+
+from kube_actors.scheduler.framework import Profile
+from kube_actors.scheduler.plugins.image_locality import ImageLocality
+from kube_actors.scheduler.plugins.node_affinity import NodeAffinity
+from kube_actors.scheduler.plugins.node_name import NodeName
+from kube_actors.scheduler.plugins.node_ports import NodePorts
+from kube_actors.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
+from kube_actors.scheduler.plugins.node_resources_fit import NodeResourcesFit
+from kube_actors.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from kube_actors.scheduler.plugins.taint_toleration import TaintToleration
+
+
+def default_profile() -> Profile:
+    affinity, taints, fit = NodeAffinity(), TaintToleration(), NodeResourcesFit()
+    return Profile(
+        prefilters=(affinity,),
+        filters=(NodeUnschedulable(), NodeName(), taints, affinity, NodePorts(), fit),
+        scores=(
+            (taints, 3),
+            (affinity, 2),
+            (fit, 1),
+            (NodeResourcesBalancedAllocation(), 1),
+            (ImageLocality(), 1),
+        ),
+    )

@@ -1,0 +1,164 @@
+"""What of a pod matters to scheduling, as a value: pods of equal shape are placed together.
+
+The sums follow component-helpers' resource.PodRequests: init containers run one after the other before
+the others, except those that restart always (sidecars), which run along with all that comes after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kube_actors.api import Obj, encoding, quantity
+from kube_actors.api.meta import get_path
+
+CPU, MEMORY, EPHEMERAL_STORAGE, PODS = "cpu", "memory", "ephemeral-storage", "pods"
+
+# What a container without a request counts for where nodes are compared (not where fit is decided).
+DEFAULT_CPU = 100
+DEFAULT_MEMORY = 200 * 1024 * 1024
+# Resources that requests of the pod as a whole replace.
+POD_LEVEL = (CPU, MEMORY)
+
+# (host IP, protocol, host port)
+Port = tuple[str, str, int]
+ANY_IP = "0.0.0.0"
+
+SHAPES = 16384
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """Compared by identity: `shape_of` gives one object for equal specs, as long as it remembers them."""
+
+    requests: Mapping[str, int]
+    nonzero_cpu: int
+    nonzero_memory: int
+    ports: tuple[Port, ...]
+    images: tuple[str, ...]
+    node_name: str
+    node_selector: Mapping[str, str]
+    node_affinity: Mapping[str, Any]
+    tolerations: tuple[Mapping[str, Any], ...]
+    never_preempts: bool
+
+    @property
+    def best_effort(self) -> bool:
+        """Asks for neither CPU nor memory."""
+        return not self.requests.get(CPU) and not self.requests.get(MEMORY)
+
+
+_known: dict[bytes, Shape] = {}
+
+
+def shape_of(pod: Obj, *, ignore_node_name: bool = False) -> Shape:
+    """The shape of a pod. `ignore_node_name`: of a bound pod, so that it has the shape it was placed with."""
+    spec = pod["spec"]
+    containers = spec.get("containers") or ()
+    init = spec.get("initContainers") or ()
+    node_name = "" if ignore_node_name else spec.get("nodeName") or ""
+    node_affinity = get_path(spec, "affinity", "nodeAffinity", default={})
+    key = encoding.dumps(
+        [
+            [(each.get("resources"), each.get("ports"), each.get("image")) for each in containers],
+            [(each.get("resources"), each.get("ports"), each.get("image"), each.get("restartPolicy")) for each in init],
+            spec.get("overhead"),
+            spec.get("resources"),
+            node_name,
+            spec.get("nodeSelector"),
+            node_affinity,
+            spec.get("tolerations"),
+            spec.get("preemptionPolicy"),
+        ]
+    )
+    shape = _known.get(key)
+    if shape is None:
+        if len(_known) >= SHAPES:
+            _known.clear()
+        shape = _known[key] = _parse(spec, node_name, node_affinity)
+    return shape
+
+
+def amounts_of(resources: Mapping[str, Any] | None) -> dict[str, int]:
+    """Quantities as numbers: CPU in thousandths, everything else in whole units."""
+    return {
+        name: quantity.milli(value) if name == CPU else quantity.to_int(value)
+        for name, value in (resources or {}).items()
+    }
+
+
+def image_name(name: str) -> str:
+    """An image's name with its tag: `latest` where none is given."""
+    return name if name.rfind(":") > name.rfind("/") else f"{name}:latest"
+
+
+def _parse(spec: Obj, node_name: str, node_affinity: Mapping[str, Any]) -> Shape:
+    containers = spec.get("containers") or ()
+    init = spec.get("initContainers") or ()
+    requests = pod_requests(spec, {})
+    nonzero = pod_requests(spec, {CPU: DEFAULT_CPU, MEMORY: DEFAULT_MEMORY})
+    sidecars = [each for each in init if each.get("restartPolicy") == "Always"]
+    return Shape(
+        requests=requests | {PODS: 1},
+        nonzero_cpu=nonzero.get(CPU, 0),
+        nonzero_memory=nonzero.get(MEMORY, 0),
+        ports=tuple(_ports([*containers, *sidecars])),
+        images=tuple(image_name(each.get("image") or "") for each in (*init, *containers)),
+        node_name=node_name,
+        node_selector=spec.get("nodeSelector") or {},
+        node_affinity=node_affinity,
+        tolerations=tuple(spec.get("tolerations") or ()),
+        never_preempts=spec.get("preemptionPolicy") == "Never",
+    )
+
+
+def pod_requests(spec: Obj, missing: Mapping[str, int]) -> dict[str, int]:
+    """What a pod asks of its node. `missing` is what a container counts for that does not ask."""
+    total: dict[str, int] = {}
+    for container in spec.get("containers") or ():
+        _add(total, _container(container, missing))
+    # What init containers need at most: each with the sidecars that were started before it.
+    peak: dict[str, int] = {}
+    sidecars: dict[str, int] = {}
+    for container in spec.get("initContainers") or ():
+        needs = _container(container, missing)
+        if container.get("restartPolicy") == "Always":
+            _add(total, needs)
+            _add(sidecars, needs)
+            needs = dict(sidecars)
+        else:
+            _add(needs, sidecars)
+        _max(peak, needs)
+    _max(total, peak)
+    pod_level = amounts_of(get_path(spec, "resources", "requests", default={}))
+    total.update((name, amount) for name, amount in pod_level.items() if _replaces(name))
+    _add(total, amounts_of(spec.get("overhead")))
+    return total
+
+
+def _replaces(name: str) -> bool:
+    return name in POD_LEVEL or name.startswith("hugepages-")
+
+
+def _container(container: Obj, missing: Mapping[str, int]) -> dict[str, int]:
+    return dict(missing) | amounts_of(get_path(container, "resources", "requests", default={}))
+
+
+def _add(total: dict[str, int], amounts: Mapping[str, int]) -> None:
+    for name, amount in amounts.items():
+        total[name] = total.get(name, 0) + amount
+
+
+def _max(total: dict[str, int], amounts: Mapping[str, int]) -> None:
+    for name, amount in amounts.items():
+        total[name] = max(total.get(name, 0), amount)
+
+
+def _ports(containers: Iterable[Obj]) -> Iterable[Port]:
+    return {
+        (port.get("hostIP") or ANY_IP, port.get("protocol") or "TCP", int(port["hostPort"])): None
+        for container in containers
+        for port in container.get("ports") or ()
+        if port.get("hostPort")
+    }
