@@ -297,7 +297,7 @@ async def _selected(client: KubeClient, obj: Obj, namespace: str) -> list[Obj]:
 
 
 def _owned(obj: Obj, owner: Obj) -> bool:
-    return (controller_of(obj) or {}).get("uid") == owner["metadata"].get("uid")
+    return bool((controller_of(obj) or {}).get("uid") == owner["metadata"].get("uid"))
 
 
 def _replicas(obj: Obj) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code. Never a traceback, unless KACTL_DEBUG asks for it."""
     parsed = build().parse_args(arguments)
     try:
-        return int(import_module(f".{parsed.module}", __package__).run(parsed) or 0)
+        return run_parsed(parsed)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
@@ -28,6 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("KACTL_DEBUG"):
             raise
         return _report(error)
+
+
+def run_parsed(parsed: argparse.Namespace) -> int:
+    """Run the command of a parsed command line."""
+    return int(import_module(f".{parsed.module}", __package__).run(parsed) or 0)
 
 
 def _report(error: Exception) -> int:

@@ -97,7 +97,7 @@ def client(plan: ClusterPlan, pki: Pki, user: str, groups: tuple[str, ...] = (),
 
 
 def scheduler(plan: ClusterPlan, pki: Pki) -> Group:
-    from kube_actors.scheduler import Scheduler
+    from kube_actors.scheduler.scheduler import Scheduler
 
     kube = client(plan, pki, SCHEDULER, agent="kube-scheduler")
     return Group("scheduler", [kube, Scheduler(kube)])
