@@ -17,9 +17,8 @@ that is under way (a pull, a hook, a kill with a longer grace) is cut short when
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Any
 
 import structlog
 
@@ -48,6 +47,9 @@ log = structlog.get_logger(__name__)
 RETRY = Backoff(initial=1.0, maximum=30.0)
 # Rounds of look, plan, act without a pause; a plan that never comes to rest is a bug, not a reason to spin.
 MAX_ROUNDS = 50
+
+
+Work = Callable[[], Awaitable[None]]
 
 
 class Outcome(Enum):
@@ -138,7 +140,7 @@ class PodWorker:
         while not self._ending:
             self._wake.clear()
             self._wake_at = None
-            outcome = await self._attempt(self._sync())
+            outcome = await self._attempt(self._sync)
             failures = failures + 1 if outcome is Outcome.FAILED else 0
             if self._ending:
                 return
@@ -253,15 +255,15 @@ class PodWorker:
 
     # Steps that can be cut short
 
-    async def _insist(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    async def _insist(self, work: Work) -> None:
         """Do it until it is done, however often it fails."""
         failures = 0
-        while (outcome := await self._attempt(work())) is not Outcome.DONE:
+        while (outcome := await self._attempt(work)) is not Outcome.DONE:
             if outcome is Outcome.FAILED:
                 failures += 1
                 await self._back_off(failures)
 
-    async def _attempt(self, work: Coroutine[Any, Any, None]) -> Outcome:
+    async def _attempt(self, work: Work) -> Outcome:
         """Run a step that `_interrupt` may cancel."""
         step = self._step = self._tasks.spawn(self._guarded(work), f"{full_name(self._pod)}/{self.phase.value}")
         try:
@@ -273,10 +275,10 @@ class PodWorker:
             return Outcome.INTERRUPTED
         return Outcome.DONE if step.result() else Outcome.FAILED
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> bool:
+    async def _guarded(self, work: Work) -> bool:
         """Whether the step succeeded. The boundary: what goes wrong with one pod is told, and tried again."""
         try:
-            await work
+            await work()
         except (KubeActorsError, VolumeFailure, OSError) as error:
             log.warning("pod step failed", pod=full_name(self._pod), phase=self.phase.value, error=str(error))
             return False
