@@ -108,13 +108,13 @@ def _mount_volume(mount: MountPlan, root: str) -> None:
     target = _inside(root, mount.target)
     if not os.path.exists(root + target):
         covered = _nearest(root, target)
-        # A root of the container's own takes new directories.
         if covered != "/" and not _own(root, covered):
             _cover(root + covered, root + covered)
         _make_target(mount.source, root + target)
     kernel.mount(mount.source, root + target, flags=kernel.MS_BIND | kernel.MS_REC)
     propagation = {"private": kernel.MS_PRIVATE, "rslave": kernel.MS_SLAVE, "rshared": kernel.MS_SHARED}
     kernel.mount("none", root + target, flags=kernel.MS_REC | propagation[mount.propagation])
+    _volumes.add(root + target)
     if mount.read_only:
         kept = _kept_flags(root + target)
         kernel.mount("none", root + target, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | kept)
@@ -165,13 +165,16 @@ def _nearest(root: str, path: str) -> str:
 
 
 def _own(root: str, path: str) -> bool:
-    """Whether a directory belongs to the container alone: memory of ours, or its copy of an image."""
-    if not root:
-        return root + path in _covered
-    return root + path in _covered or os.stat(root + path).st_dev == os.stat(root).st_dev
+    """Whether new directories may be made here: memory of ours, a volume, or the container's copy of an image."""
+    full = root + path
+    if full in _covered or any(full == volume or full.startswith(f"{volume}/") for volume in _volumes):
+        return True
+    return bool(root) and os.stat(full).st_dev == os.stat(root).st_dev
 
 
+# Of this process, which isolates once. Paths as the machine sees them.
 _covered: set[str] = set()
+_volumes: set[str] = set()
 
 
 def _cover(source: str, target: str) -> None:

@@ -1,0 +1,410 @@
+"""The process runtime with real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kube_actors.node.runtime.interface import (
+    ContainerRecord,
+    ContainerSpec,
+    ContainerState,
+    ExecSession,
+    ImageFailure,
+    LogOptions,
+    Mount,
+    NoSuchContainer,
+    PodRecord,
+    Runtime,
+    RuntimeFailure,
+    Security,
+)
+from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime
+from kube_actors.node.runtime.process.shim import isolate
+
+STATIC_BUSYBOX = Path("/bin/busybox")
+
+
+def sh(script: str, name: str = "app", **fields: object) -> ContainerSpec:
+    return ContainerSpec(name, "any:1", command=("sh", "-c", script), **fields)  # type: ignore[arg-type]
+
+
+async def run(runtime: Runtime, sandbox: PodRecord, spec: ContainerSpec) -> str:
+    container = await runtime.create_container(sandbox.sandbox_id, spec)
+    await runtime.start_container(container)
+    return container
+
+
+async def record(runtime: Runtime, container: str) -> ContainerRecord:
+    pod = await runtime.pod("uid-1")
+    assert pod is not None
+    return next(each for each in pod.containers if each.id == container)
+
+
+async def until(runtime: Runtime, container: str, wanted: Callable[[ContainerRecord], bool]) -> ContainerRecord:
+    async with asyncio.timeout(20):
+        while not wanted(found := await record(runtime, container)):
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def ended(runtime: Runtime, container: str) -> ContainerRecord:
+    return await until(runtime, container, lambda found: found.state is ContainerState.EXITED)
+
+
+async def log(runtime: Runtime, container: str, options: LogOptions | None = None) -> str:
+    return b"".join([chunk async for chunk in runtime.logs(container, options or LogOptions())]).decode()
+
+
+async def logged(runtime: Runtime, container: str, text: str) -> None:
+    async with asyncio.timeout(20):
+        while text not in await log(runtime, container):
+            await asyncio.sleep(0.01)
+
+
+async def finish(session: ExecSession) -> tuple[bytes, bytes, int]:
+    found = {1: b"", 2: b""}
+    async with asyncio.timeout(20):
+        async for stream, data in session.output():
+            found[stream] += data
+        code = await session.wait()
+    await session.close()
+    return found[1], found[2], code
+
+
+async def test_a_container_runs_and_its_end_is_known(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("echo out; echo err >&2; exit 3"))
+    found = await ended(runtime, container)
+    assert (found.exit_code, found.attempt, found.image) == (3, 0, "any:1")
+    assert found.created_at <= found.started_at <= found.finished_at
+    assert set((await log(runtime, container)).splitlines()) == {"out", "err"}
+
+
+async def test_start_and_end_are_told(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    changes = runtime.changes()
+    waiting = asyncio.ensure_future(anext(changes))  # noqa: TID251
+    await asyncio.sleep(0)
+    container = await run(runtime, sandbox, sh("read x", stdin=True))
+    assert await asyncio.wait_for(waiting, 5) == "uid-1"
+    await runtime.stop_container(container, 5)
+    assert await asyncio.wait_for(anext(changes), 5) == "uid-1"
+    await changes.aclose()  # type: ignore[attr-defined]
+
+
+async def test_a_command_that_does_not_exist_is_a_start_failure(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    spec = ContainerSpec("app", "any:1", command=("/no/such/program",))
+    container = await runtime.create_container(sandbox.sandbox_id, spec)
+    with pytest.raises(RuntimeFailure, match="no such file") as failure:
+        await runtime.start_container(container)
+    assert failure.value.reason == "RunContainerError"
+    found = await record(runtime, container)
+    assert (found.state, found.exit_code) == (ContainerState.EXITED, 127)
+    assert "no such file" in found.error
+
+
+async def test_stop_asks_first_and_kills_after_the_grace(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    polite = await run(runtime, sandbox, sh("trap 'exit 5' TERM; echo up; while :; do sleep 0.02; done", name="polite"))
+    stubborn = await run(runtime, sandbox, sh("trap '' TERM; echo up; while :; do sleep 0.02; done", name="stubborn"))
+    for container in (polite, stubborn):
+        await logged(runtime, container, "up")
+        await runtime.stop_container(container, 0.3)
+    assert (await record(runtime, polite)).exit_code == 5
+    assert (await record(runtime, stubborn)).exit_code == 137
+
+
+async def test_the_stop_signal_of_the_container_is_used(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    script = "trap 'exit 6' USR1; echo up; while :; do sleep 0.02; done"
+    container = await run(runtime, sandbox, sh(script, stop_signal="SIGUSR1"))
+    await logged(runtime, container, "up")
+    await runtime.stop_container(container, 5)
+    assert (await record(runtime, container)).exit_code == 6
+
+
+async def test_nothing_of_a_container_outlives_its_first_process(
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
+) -> None:
+    pids = tmp_path / "pid"
+    script = (
+        f"setsid sh -c 'echo $$ > {pids}; while :; do sleep 0.02; done' & while ! [ -s {pids} ]; do sleep 0.01; done"
+    )
+    container = await run(runtime, sandbox, sh(script))
+    await ended(runtime, container)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pids.read_text()), 0)
+
+
+async def test_containers_outlive_the_agent_and_are_adopted(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("echo up; while :; do sleep 0.02; done", spec_hash="h1", attempt=2))
+    before = await record(runtime, container)
+    await runtime.stop()
+    successor = ProcessRuntime(runtime._config)
+    await successor.start()
+    try:
+        (pod,) = await successor.list_pods()
+        assert pod.containers == (before,)
+        assert (pod.ip, pod.ready, before.spec_hash, before.attempt) == ("127.128.0.7", True, "h1", 2)
+        await successor.stop_container(container, 5)
+        assert (await record(successor, container)).state is ContainerState.EXITED
+    finally:
+        await successor.stop()
+
+
+async def test_a_killed_supervisor_takes_its_container_along(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("echo $$; while :; do sleep 0.02; done"))
+    await logged(runtime, container, "\n")
+    pid = int(await log(runtime, container))
+    os.kill(runtime._running(container, "").supervisor.pid, signal.SIGKILL)
+    found = await ended(runtime, container)
+    assert (found.exit_code, found.error) == (137, "the container's supervisor was killed")
+    async with asyncio.timeout(5):
+        while Path(f"/proc/{pid}").exists():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_pid_used_again_is_not_ours(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("while :; do sleep 0.02; done"))
+    found = runtime._running(container, "")
+    other = await asyncio.create_subprocess_exec("sleep", "60", start_new_session=True)
+    try:
+        # As if the container had ended unseen and its pids had been given to another process.
+        from kube_actors.node.runtime.process.shim import files
+
+        stolen = found.state | {"pid": other.pid, "shim_pid": other.pid}
+        files.write_atomically(str(found.folder / files.STATE), stolen)
+        await runtime.stop_container(container, 0.1)
+        assert (await record(runtime, container)).state is ContainerState.EXITED
+        assert other.returncode is None
+        os.kill(other.pid, 0)
+    finally:
+        other.kill()
+        await other.wait()
+        os.kill(found.supervisor.pid, signal.SIGKILL)
+
+
+async def test_logs_follow_until_the_end(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("for i in 1 2 3; do echo line $i; sleep 0.1; done"))
+    async with asyncio.timeout(10):
+        assert await log(runtime, container, LogOptions(follow=True)) == "line 1\nline 2\nline 3\n"
+
+
+async def test_the_end_of_a_log(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("seq 1 20000; printf unfinished"))
+    await ended(runtime, container)
+    assert await log(runtime, container, LogOptions(tail=3)) == "19999\n20000\nunfinished"
+    assert await log(runtime, container, LogOptions(tail=0)) == ""
+    assert len((await log(runtime, container)).splitlines()) == 20001
+    assert await log(runtime, container, LogOptions(limit_bytes=4)) == "1\n2\n"
+    (stamped,) = (await log(runtime, container, LogOptions(tail=1, timestamps=True))).splitlines()
+    assert stamped.endswith("Z unfinished")
+
+
+async def test_previous_runs_keep_their_logs(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    runs = [await run(runtime, sandbox, sh(f"echo run {attempt}", attempt=attempt)) for attempt in range(2)]
+    for container in runs:
+        await ended(runtime, container)
+    assert [await log(runtime, container) for container in runs] == ["run 0\n", "run 1\n"]
+
+
+async def test_exec_has_the_containers_environment_and_half_closes_stdin(
+    runtime: ProcessRuntime, sandbox: PodRecord
+) -> None:
+    container = await run(runtime, sandbox, sh("while :; do sleep 0.02; done", env=(("A", "b"),)))
+    session = await runtime.exec(container, ("sh", "-c", "cat; echo $A; echo err >&2; exit 7"), stdin=True, tty=False)
+    await session.write_stdin(b"in\n" * 100_000)
+    await session.close_stdin()
+    out, err, code = await finish(session)
+    assert (out, err, code) == (b"in\n" * 100_000 + b"b\n", b"err\n", 7)
+
+
+async def test_exec_on_a_terminal(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("while :; do sleep 0.02; done"))
+    session = await runtime.exec(container, ("sh", "-c", "read x; stty size; tty -s && echo tty"), stdin=True, tty=True)
+    await session.resize(100, 40)
+    await session.write_stdin(b"go\n")
+    out, _, code = await finish(session)
+    assert out.endswith(b"40 100\r\ntty\r\n")
+    assert code == 0
+
+
+async def test_exec_ends_with_its_session_and_with_its_container(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("while :; do sleep 0.02; done"))
+    abandoned = await runtime.exec(container, ("sleep", "60"), stdin=False, tty=False)
+    await asyncio.wait_for(abandoned.close(), 5)
+    surviving = await runtime.exec(container, ("sleep", "60"), stdin=False, tty=False)
+    await runtime.stop_container(container, 0)
+    assert (await finish(surviving))[2] == 137
+
+
+async def test_exec_into_what_has_ended_is_refused(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("exit 0"))
+    await ended(runtime, container)
+    with pytest.raises(NoSuchContainer, match="not running"):
+        await runtime.exec(container, ("true",), stdin=False, tty=False)
+
+
+async def test_attach_gives_input_and_gets_output(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("cat; echo done >&2", stdin=True, stdin_once=True))
+    session = await runtime.attach(container, stdin=True, tty=False)
+    await session.write_stdin(b"x" * 1_000_000)
+    await session.close_stdin()
+    out, err, code = await finish(session)
+    assert (len(out), err, code) == (1_000_000, b"done\n", 0)
+
+
+async def test_a_container_on_a_terminal(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("read x; stty size; echo got $x", stdin=True, tty=True))
+    session = await runtime.attach(container, stdin=True, tty=True)
+    await session.resize(90, 30)
+    await session.write_stdin(b"it\n")
+    out, _, code = await finish(session)
+    assert b"30 90\r\ngot it\r\n" in out
+    assert code == 0
+
+
+async def test_volumes_are_at_their_paths_in_the_container_only(
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
+) -> None:
+    if runtime._mode == isolate.NONE:
+        pytest.skip("this machine allows no mount namespaces")
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / "key").write_text("value\n")
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 mine\n")
+    mounts = (
+        Mount(str(volume), "/kube-actors-data"),
+        Mount(str(volume), "/etc/kube-actors/conf", read_only=True),
+        Mount(str(volume), "/var/run/secrets/kube-actors-test"),
+        Mount(str(hosts), "/etc/hosts"),
+        Mount(str(hosts), "/kube-actors-data/nested/file"),
+    )
+    script = (
+        "cat /kube-actors-data/key /etc/kube-actors/conf/key /run/secrets/kube-actors-test/key /etc/hosts; hostname;"
+        "echo new > /kube-actors-data/new; echo x 2>/dev/null > /etc/kube-actors/conf/no || echo read-only;"
+        "test -e /etc/passwd && test -d /proc/self && echo host"
+    )
+    container = await run(runtime, sandbox, sh(script, mounts=mounts))
+    await ended(runtime, container)
+    assert (await log(runtime, container)).splitlines() == [
+        "value", "value", "value", "127.0.0.1 mine", "web-host", "read-only", "host",
+    ]  # fmt: skip
+    assert (volume / "new").read_text() == "new\n"
+    for path in ("/kube-actors-data", "/etc/kube-actors", "/run/secrets/kube-actors-test"):
+        assert not Path(path).exists()
+    assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+
+
+async def test_a_volume_that_is_written_later_is_seen(
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
+) -> None:
+    if runtime._mode == isolate.NONE:
+        pytest.skip("this machine allows no mount namespaces")
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    script = "while ! [ -e /kube-actors-data/go ]; do sleep 0.02; done; echo seen"
+    container = await run(runtime, sandbox, sh(script, mounts=(Mount(str(volume), "/kube-actors-data"),)))
+    (volume / "go").touch()
+    await ended(runtime, container)
+    assert await log(runtime, container) == "seen\n"
+
+
+def root_file_system(folder: Path) -> Path:
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/busybox").write_bytes(STATIC_BUSYBOX.read_bytes())
+    (folder / "bin/busybox").chmod(0o755)
+    (folder / "bin/sh").symlink_to("busybox")
+    (folder / "marker").write_text("from the image\n")
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["folder", "tar"])
+async def test_an_image_may_be_a_root_file_system(
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path, kind: str
+) -> None:
+    if runtime._mode == isolate.NONE:
+        pytest.skip("this machine allows no mount namespaces")
+    if not STATIC_BUSYBOX.exists():
+        pytest.skip("needs busybox-static")
+    name = f"folder:{root_file_system(tmp_path / 'rootfs')}"
+    if kind == "tar":
+        name = str(tmp_path / "rootfs.tar")
+        with tarfile.open(name, "w") as archive:
+            archive.add(tmp_path / "rootfs", ".")
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    (volume / "key").write_text("value\n")
+    script = (
+        "busybox cat /marker /data/key; test -e /etc/passwd || echo own root; busybox test -d /proc/self && echo proc;"
+        "echo scratch > /written; busybox cat /written"
+    )
+    spec = ContainerSpec("app", name, command=("/bin/sh", "-c", script), mounts=(Mount(str(volume), "/data"),))
+    container = await run(runtime, sandbox, spec)
+    found = await ended(runtime, container)
+    assert (await log(runtime, container)).splitlines() == [
+        "from the image", "value", "own root", "proc", "scratch",
+    ], found  # fmt: skip
+
+
+async def test_a_folder_that_is_not_there_is_an_image_that_cannot_be_had(runtime: ProcessRuntime) -> None:
+    assert await runtime.image("/no/such/folder") is None
+    with pytest.raises(ImageFailure) as failure:
+        await runtime.pull("/no/such/folder")
+    assert failure.value.reason == "ErrImagePull"
+    assert await runtime.image("nginx:1.29") is not None
+
+
+async def test_python3_is_the_nodes_own_where_path_has_none(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    spec = ContainerSpec("app", "any", command=("python3", "-c", "print(6 * 7)"), env=(("PATH", "/nowhere"),))
+    container = await run(runtime, sandbox, spec)
+    await ended(runtime, container)
+    assert await log(runtime, container) == "42\n"
+    assert sys.executable
+
+
+async def test_a_container_that_works_counts_its_cpu_and_memory(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    command = ("python3", "-c", "x = bytearray(30_000_000)\nwhile True: pass")
+    container = await run(runtime, sandbox, ContainerSpec("app", "any", command=command))
+    async with asyncio.timeout(20):
+        while (first := await runtime.stats(container)).memory_bytes < 30_000_000:
+            await asyncio.sleep(0.02)
+        while (await runtime.stats(container)).cpu_nanoseconds <= first.cpu_nanoseconds:
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may change users")
+async def test_a_container_runs_as_the_user_it_names(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    security = Security(user=12345, group=54321, supplemental_groups=(7,), no_new_privileges=True)
+    script = "id -u; id -G; grep NoNewPrivs /proc/self/status"
+    container = await run(runtime, sandbox, sh(script, security=security))
+    await ended(runtime, container)
+    assert (await log(runtime, container)).split() == ["12345", "54321", "7", "NoNewPrivs:", "1"]
+
+
+async def test_stop_and_remove_may_be_called_again(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("while :; do sleep 0.02; done"))
+    for _ in range(2):
+        await runtime.stop_sandbox(sandbox.sandbox_id)
+    stopped = await runtime.pod("uid-1")
+    assert stopped is not None
+    assert not stopped.ready
+    for _ in range(2):
+        await runtime.stop_container(container, 1)
+        await runtime.remove_container(container)
+        await runtime.remove_sandbox(sandbox.sandbox_id)
+    assert await runtime.pod("uid-1") is None
+
+
+async def test_a_root_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    from kube_actors.api.errors import ConfigError
+
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError) as failure:
+        await ProcessRuntime(ProcessConfig(tmp_path / "file", "c", "n")).start()
+    assert "\n" not in str(failure.value)

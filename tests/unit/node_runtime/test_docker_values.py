@@ -1,0 +1,310 @@
+"""What goes to a Docker engine and what comes back, as values."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kube_actors.api.errors import ConfigError
+from kube_actors.node.runtime.docker import dns, endpoint, host, images, logs, names, records, spec
+from kube_actors.node.runtime.docker.engine import choose_version
+from kube_actors.node.runtime.docker.runtime import suppress_gone
+from kube_actors.node.runtime.docker.stats import stats_of
+from kube_actors.node.runtime.interface import (
+    ContainerSpec,
+    ContainerState,
+    ImageFailure,
+    Limits,
+    LogOptions,
+    Mount,
+    PortMapping,
+    SandboxSpec,
+    Security,
+)
+
+OWNER = names.Owner("c1", "n1")
+SANDBOX = SandboxSpec("default", "web-1", "uid-1", "web-1", ip="10.244.0.5", attempt=2)
+
+
+def sandbox(**changes: Any) -> SandboxSpec:
+    given_fields = {name: getattr(SANDBOX, name) for name in SandboxSpec.__slots__}
+    return SandboxSpec(**(given_fields | changes))
+
+
+def sandbox_json(**changes: Any) -> dict[str, Any]:
+    return spec.sandbox_config(sandbox(**changes), OWNER, "pause:1", "pods")
+
+
+def container_json(modes: spec.SandboxModes = spec.SandboxModes(), **fields: Any) -> dict[str, Any]:  # noqa: B008
+    identity = names.Identity(False, "web-1", "default", "uid-1", "app", 3, "abc", "app:1")
+    return spec.container_config(ContainerSpec("app", "app:1", **fields), identity, OWNER, modes)
+
+
+def test_names_are_those_of_dockershim() -> None:
+    assert names.Identity.of_sandbox(SANDBOX).name() == "k8s_POD_web-1_default_uid-1_2"
+    assert names.Identity(False, "web-1", "default", "uid-1", "app", 3).name() == "k8s_app_web-1_default_uid-1_3"
+
+
+@given(st.booleans(), st.text("abc-", min_size=1), st.integers(0, 10**6), st.text("abc:/", max_size=9))
+def test_labels_give_back_the_identity(is_sandbox: bool, name: str, attempt: int, image: str) -> None:
+    made = names.Identity(
+        is_sandbox, name, "ns", "uid", "POD" if is_sandbox else "app", attempt,
+        "" if is_sandbox else "id", "" if is_sandbox else image, "" if is_sandbox else "hash",
+    )  # fmt: skip
+    assert names.Identity.parse(made.labels()) == made
+
+
+@pytest.mark.parametrize("broken", [{}, {names.TYPE: "other"}, {names.ATTEMPT: "x"}])
+def test_foreign_labels_are_no_identity(broken: dict[str, str]) -> None:
+    labels = names.Identity.of_sandbox(SANDBOX).labels() | broken if broken else {}
+    assert names.Identity.parse(labels) is None
+
+
+def test_two_nodes_of_one_engine_filter_differently() -> None:
+    assert names.Owner("c1", "n1").filters() != names.Owner("c1", "n2").filters()
+    assert names.Owner("c1", "n1").filters("a=b")["label"][-1] == "a=b"
+
+
+def test_a_sandbox_has_the_address_the_node_chose() -> None:
+    config = sandbox_json()
+    assert config["NetworkingConfig"]["EndpointsConfig"]["pods"]["IPAMConfig"] == {"IPv4Address": "10.244.0.5"}
+    assert config["Hostname"] == "web-1"
+    assert "RestartPolicy" not in config["HostConfig"]
+
+
+def test_a_sandbox_on_the_host_network_has_neither_address_nor_hostname_nor_ports() -> None:
+    config = sandbox_json(host_network=True, ip="", ports=(PortMapping(80, 80),))
+    assert config["HostConfig"]["NetworkMode"] == "host"
+    assert not {"Hostname", "NetworkingConfig", "ExposedPorts"} & config.keys()
+
+
+def test_only_ports_with_a_host_port_are_published() -> None:
+    ports = (PortMapping(80, 8080, "TCP", "127.0.0.1"), PortMapping(53, 5353, "UDP"), PortMapping(90, 0))
+    bindings = sandbox_json(ports=ports)["HostConfig"]["PortBindings"]
+    assert bindings == {
+        "80/tcp": [{"HostIp": "127.0.0.1", "HostPort": "8080"}],
+        "53/udp": [{"HostIp": "", "HostPort": "5353"}],
+    }
+
+
+def test_a_pods_labels_cannot_pretend_another_identity() -> None:
+    labels = sandbox_json(labels=((names.POD_UID, "evil"), ("app", "web")))["Labels"]
+    assert labels[names.POD_UID] == "uid-1"
+    assert labels["app"] == "web"
+
+
+@pytest.mark.parametrize(
+    "modes", [spec.SandboxModes(), spec.SandboxModes(True, True, False), spec.SandboxModes(False, False, True)]
+)
+def test_the_modes_of_a_sandbox_come_back_from_its_label(modes: spec.SandboxModes) -> None:
+    assert spec.SandboxModes.parse(modes.label()) == modes
+
+
+def test_members_share_network_and_ipc_and_nothing_that_docker_refuses_on_them() -> None:
+    config = container_json()
+    assert config["HostConfig"]["NetworkMode"] == config["HostConfig"]["IpcMode"] == "container:abc"
+    assert "PidMode" not in config["HostConfig"]
+    assert not {"Hostname", "ExposedPorts", "NetworkingConfig"} & config.keys()
+    shared = container_json(spec.SandboxModes(share_processes=True))
+    assert shared["HostConfig"]["PidMode"] == "container:abc"
+
+
+@pytest.mark.parametrize(
+    ("command", "args", "expected"),
+    [
+        (None, None, {}),
+        (("a",), None, {"Entrypoint": ["a"]}),
+        (None, ("b",), {"Cmd": ["b"]}),
+        (("a",), ("b",), {"Entrypoint": ["a"], "Cmd": ["b"]}),
+        ((), (), {}),
+    ],
+)
+def test_command_and_args_follow_kubernetes_table(command: Any, args: Any, expected: dict[str, Any]) -> None:
+    config = container_json(command=command, args=args)
+    assert {key: config[key] for key in ("Entrypoint", "Cmd") if key in config} == expected
+
+
+def test_limits_leave_no_swap() -> None:
+    host_config = container_json(limits=Limits(512, 50_000, 1 << 20, 900))["HostConfig"]
+    assert (host_config["CpuShares"], host_config["CpuQuota"], host_config["CpuPeriod"]) == (512, 50_000, 100_000)
+    assert host_config["Memory"] == host_config["MemorySwap"] == 1 << 20
+    assert host_config["OomScoreAdj"] == 900
+
+
+def test_no_limit_is_not_a_limit_of_zero() -> None:
+    assert not {"CpuQuota", "Memory"} & container_json()["HostConfig"].keys()
+
+
+def test_mounts_survive_colons_in_paths() -> None:
+    mounts = container_json(mounts=(Mount("/a:b", "/c:d", True, "rslave"),))["HostConfig"]["Mounts"]
+    assert mounts == [
+        {"Type": "bind", "Source": "/a:b", "Target": "/c:d", "ReadOnly": True, "BindOptions": {"Propagation": "rslave"}}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("security", "user"),
+    [(Security(), None), (Security(user=0), "0"), (Security(user=5, group=6), "5:6"), (Security(group=6), "0:6")],
+)
+def test_users_and_groups(security: Security, user: str | None) -> None:
+    assert container_json(security=security).get("User") == user
+
+
+def test_scores_are_kept_to_what_the_machine_allows() -> None:
+    assert host.lowest_oom_score("Name:\tx\nCapBnd:\t000001ffffffffff\n") == -1000
+    assert host.lowest_oom_score("CapBnd:\t000001fffeffffff\n") == 0
+    config = spec.sandbox_config(SANDBOX, OWNER, "pause:1", "pods", 0)
+    assert config["HostConfig"]["OomScoreAdj"] == 0
+
+
+@pytest.mark.parametrize(
+    ("newest", "oldest", "chosen"),
+    [("1.41", "1.12", "v1.41"), ("1.52", "1.44", "v1.44"), ("1.60", "1.50", "v1.50"), ("1.44", "1.24", "v1.44")],
+)
+def test_the_api_version_is_one_that_both_speak(newest: str, oldest: str, chosen: str) -> None:
+    assert choose_version(newest, oldest) == chosen
+
+
+@pytest.mark.parametrize("newest", ["1.39", "", "x.y"])
+def test_an_engine_that_is_too_old_is_refused_in_one_line(newest: str) -> None:
+    with pytest.raises(ConfigError) as failure:
+        choose_version(newest, "1.12")
+    assert "\n" not in str(failure.value)
+
+
+def test_addresses_of_engines() -> None:
+    assert endpoint.parse("unix:///a/b.sock", {}).path == "/a/b.sock"
+    assert (endpoint.parse("tcp://[::1]:2375", {}).host, endpoint.parse("tcp://h:2375", {}).port) == ("::1", 2375)
+    for wrong in ("ssh://me@host", "unix://relative", "tcp://host", "nonsense"):
+        with pytest.raises(ConfigError):
+            endpoint.parse(wrong, {})
+
+
+def test_the_flag_wins_over_the_environment(tmp_path: Path) -> None:
+    environ = {"DOCKER_HOST": "unix:///from/env", "DOCKER_CONFIG": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path)}
+    assert endpoint.resolve("unix:///from/flag", environ).path == "/from/flag"
+    assert endpoint.resolve(None, environ).path == "/from/env"
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("busybox", ("busybox", "latest")),
+        ("a/b:1", ("a/b", "1")),
+        ("localhost:5000/a", ("localhost:5000/a", "latest")),
+        ("r.io:1/a/b:x", ("r.io:1/a/b", "x")),
+        ("a:1@sha256:" + "0" * 64, ("a", "sha256:" + "0" * 64)),
+    ],
+)
+def test_image_references(name: str, parts: tuple[str, str]) -> None:
+    assert images.parse_reference(name) == parts
+
+
+@pytest.mark.parametrize("name", ["", "A", "a b", "a:", ":1", "a//b", "-a", "a@sha256:1"])
+def test_a_reference_that_is_none_is_an_invalid_image_name(name: str) -> None:
+    with pytest.raises(ImageFailure) as failure:
+        images.parse_reference(name)
+    assert failure.value.reason == "InvalidImageName"
+
+
+def frame(stream: int, data: bytes) -> bytes:
+    return bytes([stream, 0, 0, 0]) + len(data).to_bytes(4, "big") + data
+
+
+@given(st.lists(st.tuples(st.sampled_from([1, 2]), st.binary(max_size=20))), st.integers(1, 7))
+def test_frames_come_out_whole_however_they_are_cut(written: list[tuple[int, bytes]], size: int) -> None:
+    wire = b"".join(frame(stream, data) for stream, data in written)
+    demultiplexer = logs.Demultiplexer(tty=False)
+    found = [piece for start in range(0, len(wire), size) for piece in demultiplexer.feed(wire[start : start + size])]
+    for stream in (1, 2):
+        assert b"".join(d for s, d in found if s == stream) == b"".join(d for s, d in written if s == stream)
+
+
+def test_a_terminal_has_no_frames() -> None:
+    assert logs.Demultiplexer(tty=True).feed(b"\x01\x00raw") == [(1, b"\x01\x00raw")]
+
+
+def test_log_parameters() -> None:
+    assert logs.log_params(LogOptions())["tail"] == "all"
+    assert "since" not in logs.log_params(LogOptions())
+    assert logs.log_params(LogOptions(tail=0, since=1.5, follow=True)) == {
+        "stdout": "1", "stderr": "1", "follow": "1", "timestamps": "0", "tail": "0", "since": "1.500000000",
+    }  # fmt: skip
+
+
+def inspect(status: str, code: int = 0, sandbox_: bool = False, **state: Any) -> records.Inspected:
+    identity = (
+        names.Identity.of_sandbox(SANDBOX) if sandbox_ else names.Identity(False, "web-1", "default", "uid-1", "app", 0)
+    )
+    answer = {
+        "Id": "p" if sandbox_ else "c",
+        "Created": "2026-01-02T03:04:05.123456789Z",
+        "Image": "sha256:1",
+        "Config": {"Image": "app:1", "Labels": {}},
+        "State": {
+            "Status": status,
+            "ExitCode": code,
+            "StartedAt": "2026-01-02T03:04:06Z",
+            "FinishedAt": "0001-01-01T00:00:00Z",
+            "OOMKilled": False,
+            "Error": "",
+        }
+        | state,
+        "NetworkSettings": {"Networks": {"pods": {"IPAddress": "10.244.0.5"}}},
+    }
+    return records.inspected(answer, identity)
+
+
+def test_a_running_container() -> None:
+    record = inspect("running").record
+    assert (record.state, record.finished_at, record.id) == (ContainerState.RUNNING, 0.0, "docker://c")
+    assert record.created_at == 1767323045.123456
+
+
+def test_a_container_that_could_not_start_has_ended() -> None:
+    record = inspect("created", 127, Error="no such file", StartedAt="0001-01-01T00:00:00Z").record
+    assert (record.state, record.exit_code, record.error) == (ContainerState.EXITED, 127, "no such file")
+    assert record.started_at == record.finished_at == record.created_at
+
+
+def test_a_pod_is_ready_while_its_pause_container_runs() -> None:
+    (running,) = records.pods([inspect("running"), inspect("running", sandbox_=True)])
+    (dead,) = records.pods([inspect("running"), inspect("exited", sandbox_=True)])
+    assert (running.ready, running.ip, running.attempt, len(running.containers)) == (True, "10.244.0.5", 2, 1)
+    assert not dead.ready
+
+
+def test_containers_without_a_sandbox_are_still_told() -> None:
+    (pod,) = records.pods([inspect("exited")])
+    assert (pod.sandbox_id, pod.uid, pod.ready) == ("", "uid-1", False)
+
+
+def test_resolv_conf_has_what_the_pod_asked_for() -> None:
+    made = dns.resolv_conf(sandbox(dns_servers=("10.96.0.10",), dns_searches=("a", "b"), dns_options=("ndots:5",)))
+    assert made == "search a b\nnameserver 10.96.0.10\noptions ndots:5\n"
+
+
+def test_servers_on_the_nodes_loopback_are_left_out_of_a_pods_network() -> None:
+    assert dns.reachable_servers(sandbox(dns_servers=("127.0.0.53", "9.9.9.9"))) == ["9.9.9.9"]
+    assert dns.reachable_servers(sandbox(dns_servers=("127.0.0.53",), host_network=True)) == ["127.0.0.53"]
+
+
+def test_the_file_cache_is_no_working_set() -> None:
+    answer = {
+        "cpu_stats": {"cpu_usage": {"total_usage": 7}},
+        "memory_stats": {"usage": 100, "stats": {"inactive_file": 30}},
+    }
+    assert (stats_of(answer).cpu_nanoseconds, stats_of(answer).memory_bytes) == (7, 70)
+
+
+def test_an_unknown_error_is_not_swallowed() -> None:
+    import aiodocker
+
+    with suppress_gone():
+        raise aiodocker.DockerError(404, "No such container: x")
+    with pytest.raises(aiodocker.DockerError), suppress_gone():
+        raise aiodocker.DockerError(500, "driver failed")
