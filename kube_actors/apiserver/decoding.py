@@ -73,7 +73,8 @@ def delete_options(data: bytes) -> DeleteOptions:
     if not isinstance(raw, dict):
         raise errors.BadRequest("json: cannot unmarshal array into Go value of type v1.DeleteOptions")
     if raw.get("kind") not in (None, "", "DeleteOptions"):
-        raise errors.BadRequest(f"the object provided is unrecognized (must be of type DeleteOptions): got {raw['kind']}")
+        text = f"the object provided is unrecognized (must be of type DeleteOptions): got {raw['kind']}"
+        raise errors.BadRequest(text)
     return delete_options_of(raw)
 
 

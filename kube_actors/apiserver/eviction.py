@@ -13,6 +13,7 @@ from kube_actors.apiserver.registry.registry import Registry, prepare_status
 from kube_actors.apiserver.request import DeleteOptions, Request, Target, WriteOptions
 
 BUDGETS = builtin("policy/v1", "poddisruptionbudgets")
+TWO_BUDGETS = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
 
 
 class Evictions:
@@ -40,7 +41,7 @@ class Evictions:
         budgets = [budget for budget in self._budgets(request.target.namespace) if _covers(budget, pod)]
         name = request.target.name
         if len(budgets) > 1:
-            raise errors.ApiError("This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.")
+            raise errors.ApiError(TWO_BUDGETS)
         for budget in budgets:
             target = Target(BUDGETS, request.target.namespace, budget["metadata"]["name"], "status")
             one = Request(request.user, target, request.warnings)

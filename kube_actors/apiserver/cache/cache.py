@@ -200,7 +200,7 @@ def _entry(key: str, kv: KV) -> Entry:
 
 
 def _split(key: bytes) -> tuple[str, str]:
-    """(resource part, rest) of a key: `pods`, `default/a`; `services/specs`, `default/a`; `example.com/crontabs`, ..."""
+    """(resource part, rest) of a key: `pods`, `default/a`; `services/specs`, `a/b`; `example.com/crontabs`, `a/b`."""
     first, _, rest = key[len(ROOT) :].decode().partition("/")
     if first == "services" or "." in first:
         second, _, rest = rest.partition("/")

@@ -15,7 +15,7 @@ _SLOT = b'"metadata":{"resourceVersion":"'
 class Frame:
     """The bytes of an object in one state, and their forms for the wire, each made once for all readers."""
 
-    __slots__ = ("data", "_forms")
+    __slots__ = ("_forms", "data")
 
     def __init__(self, data: bytes) -> None:
         self.data = data
@@ -34,7 +34,7 @@ class Frame:
 class Entry:
     """An object as of `revision`. `key` is `namespace/name`, or the name of a cluster-scoped object."""
 
-    __slots__ = ("key", "revision", "lease", "data", "_labels", "_fields")
+    __slots__ = ("_fields", "_labels", "data", "key", "lease", "revision")
 
     def __init__(self, key: str, revision: int, data: bytes, lease: int = 0) -> None:
         self.key = key
@@ -72,7 +72,7 @@ class Entry:
 class Change:
     """What happened to a key at `revision`: `new` is None for a deletion, `old` for a creation."""
 
-    __slots__ = ("revision", "new", "old", "_put", "_gone")
+    __slots__ = ("_gone", "_put", "new", "old", "revision")
 
     def __init__(self, revision: int, new: Entry | None, old: Entry | None) -> None:
         self.revision = revision

@@ -1,25 +1,16 @@
-"""The rules of each kind: one small file a kind, on top of `base.Strategy`.
+"""What a kind decides about writes that needs the server: what lies in the store beside the object, and how it ends.
 
-`of(resource)` gives the strategy. A kind without a file of its own gets the default rules, with what
-`table.py` says of it. Adding a kind's rules is one file with a `Strategy` and one line in `_MODULES`.
+What the objects themselves have to become (status, generation, stringData) are the pure rules of
+`kube_actors.api.strategy`. `of(resource)` gives the strategy: a kind without a file of its own has the default
+rules with what `table.py` says of it. Adding a kind's rules is one file with a `Strategy` and one line here.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from kube_actors.api.resources import Resource
-from kube_actors.apiserver.strategies import (
-    deployment,
-    endpointslice,
-    event,
-    namespace,
-    node,
-    pod,
-    replicationcontroller,
-    service,
-    workload,
-)
+from kube_actors.apiserver.strategies import event, namespace, pod, service
 from kube_actors.apiserver.strategies.base import Strategy
 from kube_actors.apiserver.strategies.table import RULES
 
@@ -27,19 +18,12 @@ _STRATEGIES: dict[tuple[str, str], type[Strategy]] = {
     ("", "Pod"): pod.PodStrategy,
     ("", "Service"): service.ServiceStrategy,
     ("", "Namespace"): namespace.NamespaceStrategy,
-    ("", "Node"): node.NodeStrategy,
     ("", "Event"): event.EventStrategy,
     ("events.k8s.io", "Event"): event.EventStrategy,
-    ("", "ReplicationController"): replicationcontroller.ReplicationControllerStrategy,
-    ("apps", "Deployment"): deployment.DeploymentStrategy,
-    ("apps", "ReplicaSet"): workload.WorkloadStrategy,
-    ("apps", "StatefulSet"): workload.WorkloadStrategy,
-    ("apps", "DaemonSet"): workload.WorkloadStrategy,
-    ("discovery.k8s.io", "EndpointSlice"): endpointslice.EndpointSliceStrategy,
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def of(resource: Resource) -> Strategy:
     """The rules of a resource's kind."""
     make = _STRATEGIES.get((resource.group, resource.kind), Strategy)

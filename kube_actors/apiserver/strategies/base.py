@@ -1,4 +1,4 @@
-"""What a kind may decide about the writes to its objects; the defaults suit a kind without a status.
+"""What a kind may decide about the writes to its objects; the defaults suit most kinds.
 
 Methods work on decoded objects, in place, without IO. What needs the store (allocated addresses and ports)
 is in `begin_*`, which reserve and give back a `Reservation` that the registry keeps or undoes.
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from kube_actors.api import Obj
+from kube_actors.api import Obj, strategy
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver.registry.allocation import Allocators
 from kube_actors.apiserver.request import DeleteOptions
@@ -28,40 +28,29 @@ class Reservation:
 class Strategy:
     """The default rules, as `table.Rules` tune them."""
 
-    # Fields of the main resource that PUT and PATCH of a subresource may change.
-    has_status: bool
     # How many seconds a written object lives; 0: until it is deleted.
     ttl_seconds = 0
 
     def __init__(self, resource: Resource, rules: Rules | None) -> None:
         self.resource = resource
         self.rules = rules or Rules()
-        self.has_status = "status" in resource.subresources
 
     def prepare_create(self, obj: Obj) -> None:
         """Drop what a creator may not say and set what only the server says."""
-        if self.has_status:
-            obj.pop("status", None)
-        if self.rules.generation_of is not None:
-            obj["metadata"]["generation"] = 1
+        strategy.prepare_create(self.resource, obj)
 
     def prepare_update(self, new: Obj, old: Obj) -> None:
         """Take from `old` what an update of the main resource may not change; count the generation."""
-        if self.has_status:
-            _take(new, old, "status")
-        self.count_generation(new, old)
+        strategy.prepare_update(self.resource, new, old)
 
     def prepare_status_update(self, new: Obj, old: Obj) -> None:
         """Take from `old` everything but the status and what metadata a status update may change."""
-        for key in (new.keys() | old.keys()) - {"status", "metadata", "kind", "apiVersion"}:
-            _take(new, old, key)
+        strategy.prepare_status(self.resource, new, old)
 
     def count_generation(self, new: Obj, old: Obj) -> None:
-        if self.rules.generation_of is not None and self.makes_new_generation(new, old):
+        """For a change that the server itself has made."""
+        if strategy.counts_generation(self.resource) and strategy.is_counted_change(self.resource, new, old):
             new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
-
-    def makes_new_generation(self, new: Obj, old: Obj) -> bool:
-        return any(new.get(field) != old.get(field) for field in self.rules.generation_of or ())
 
     def grace_seconds(self, obj: Obj, options: DeleteOptions) -> int | None:
         """How long a deleted object is given to end; None for a kind that goes at once."""
@@ -87,9 +76,3 @@ class Strategy:
     async def after_delete(self, obj: Obj, allocators: Allocators) -> None:
         """The object is gone from the store."""
 
-
-def _take(new: Obj, old: Obj, key: str) -> None:
-    if key in old:
-        new[key] = old[key]
-    else:
-        new.pop(key, None)

@@ -5,26 +5,8 @@ from __future__ import annotations
 from kube_actors.api import Obj
 from kube_actors.apiserver.strategies.base import Strategy
 
-FINALIZER = "kubernetes"
-NAME_LABEL = "kubernetes.io/metadata.name"
-
 
 class NamespaceStrategy(Strategy):
-    def prepare_create(self, obj: Obj) -> None:
-        super().prepare_create(obj)
-        obj["status"] = {"phase": "Active"}
-        finalizers = (obj.get("spec") or {}).get("finalizers") or []
-        obj["spec"] = {"finalizers": finalizers if FINALIZER in finalizers else [*finalizers, FINALIZER]}
-        _label(obj)
-
-    def prepare_update(self, new: Obj, old: Obj) -> None:
-        super().prepare_update(new, old)
-        new.setdefault("spec", {})
-        new["spec"]["finalizers"] = (old.get("spec") or {}).get("finalizers") or []
-        if not new["spec"]["finalizers"]:
-            del new["spec"]["finalizers"]
-        _label(new)
-
     def prepare_status_update(self, new: Obj, old: Obj) -> None:
         super().prepare_status_update(new, old)
         phase = "Terminating" if old["metadata"].get("deletionTimestamp") else "Active"
@@ -50,8 +32,3 @@ class NamespaceStrategy(Strategy):
     def may_vanish(self, obj: Obj) -> bool:
         return not (obj.get("spec") or {}).get("finalizers")
 
-
-def _label(obj: Obj) -> None:
-    metadata = obj["metadata"]
-    if metadata.get("name"):
-        metadata["labels"] = {**(metadata.get("labels") or {}), NAME_LABEL: metadata["name"]}

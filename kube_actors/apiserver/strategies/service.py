@@ -17,10 +17,6 @@ Undo = Callable[[], Awaitable[None]]
 
 
 class ServiceStrategy(Strategy):
-    def prepare_create(self, obj: Obj) -> None:
-        super().prepare_create(obj)
-        obj["status"] = {"loadBalancer": {}}
-
     def prepare_update(self, new: Obj, old: Obj) -> None:
         super().prepare_update(new, old)
         _keep_allocated(new, old)
@@ -141,9 +137,9 @@ class _Taking:
         """One port number for TCP and UDP of the same port, where a service has both."""
         for other in self._spec.get("ports") or ():
             number = other.get("nodePort") or 0
-            if other is not port and other.get("port") == port.get("port") and number in mine:
-                if port.get("protocol", "TCP") not in mine[number]:
-                    return int(number)
+            same = other is not port and other.get("port") == port.get("port")
+            if same and number in mine and port.get("protocol", "TCP") not in mine[number]:
+                return int(number)
         return 0
 
     async def _any_port(self) -> int:

@@ -1,0 +1,75 @@
+"""Objects in other shapes: Tables as `kubectl get` prints them, and metadata alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from kube_actors.api import Obj, encoding, tables
+from kube_actors.api.resources import Resource
+
+# What a row holds of its object: ?includeObject=
+INCLUDE_NONE, INCLUDE_METADATA, INCLUDE_OBJECT = "None", "Metadata", "Object"
+PARTIAL = "PartialObjectMetadata"
+
+
+def partial(obj: Obj) -> Obj:
+    """The object's metadata as a meta.k8s.io/v1 PartialObjectMetadata."""
+    return {"kind": PARTIAL, "apiVersion": "meta.k8s.io/v1", "metadata": obj["metadata"]}
+
+
+def partial_bytes(data: bytes) -> bytes:
+    return encoding.dumps(partial(encoding.loads(data)))
+
+
+def table(
+    resource: Resource, objects: Iterable[Obj], now: float, metadata: Obj, *, include: str = "", headers: bool = True
+) -> Obj:
+    """A Table of these objects; `metadata` is that of the list."""
+    rows = [
+        {"cells": tables.table_row(resource, obj, now), "object": _included(obj, include or INCLUDE_METADATA)}
+        for obj in objects
+    ]
+    for row in rows:
+        if row["object"] is None:
+            del row["object"]
+    return {
+        "kind": "Table",
+        "apiVersion": "meta.k8s.io/v1",
+        "metadata": metadata,
+        "columnDefinitions": tables.table_columns(resource) if headers else None,
+        "rows": rows,
+    }
+
+
+def table_of_one(resource: Resource, now: float, include: str = "") -> Callable[[bytes], bytes]:
+    """From an object's bytes to those of a Table of it, as single reads and watches have it."""
+
+    def convert(data: bytes) -> bytes:
+        obj = encoding.loads(data)
+        if obj.get("kind") == "Status":
+            return data
+        metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
+        return encoding.dumps(table(resource, [obj], now, metadata, include=include))
+
+    return convert
+
+
+def _included(obj: Obj, include: str) -> Obj | None:
+    if include == INCLUDE_OBJECT:
+        return obj
+    return partial(obj) if include == INCLUDE_METADATA else None
+
+
+def bookmark_table(data: bytes) -> bytes:
+    """A bookmark as a Table without rows, which carries the resourceVersion and annotations in its metadata."""
+    bookmark = encoding.loads(data)
+    row = {"cells": [], "object": {**partial(bookmark)}}
+    return encoding.dumps(
+        {
+            "kind": "Table",
+            "apiVersion": "meta.k8s.io/v1",
+            "metadata": bookmark["metadata"],
+            "columnDefinitions": [],
+            "rows": [row],
+        }
+    )

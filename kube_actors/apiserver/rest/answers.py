@@ -1,0 +1,87 @@
+"""Bodies of answers. A list is a join of the bytes that the cache holds; nothing is parsed for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import yaml
+
+from kube_actors.api import Obj, encoding
+from kube_actors.api.resources import Resource
+from kube_actors.apiserver import printing, versions
+from kube_actors.apiserver.listing import Page
+from kube_actors.apiserver.rest.negotiation import YAML, Form
+
+
+def list_body(resource: Resource, page: Page, form: Form, now: float, include: str) -> bytes:
+    """A list in the form that was asked for."""
+    metadata = _list_metadata(page)
+    if form.shape == "Table":
+        return encoding.dumps(printing.table(resource, _decoded(resource, page), now, metadata, include=include))
+    if form.shape:
+        items = [printing.partial(obj) for obj in _decoded(resource, page)]
+        kind = "PartialObjectMetadataList"
+        return encoding.dumps({"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})
+    return _joined(resource, page, metadata)
+
+
+def _joined(resource: Resource, page: Page, metadata: Obj) -> bytes:
+    head = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata, "items": []}
+    opening = encoding.dumps(head)[:-2]
+    return b"".join((opening, items_body(resource, page), b"]}"))
+
+
+def items_body(resource: Resource, page: Page) -> bytes:
+    """The objects, comma-separated; those of built-in kinds without kind and apiVersion, as Go's typed lists."""
+    convert = versions.bytes_converter(resource)
+    if convert is not None:
+        return b",".join(_without_type(convert(entry.data)) for entry in page.entries)
+    if resource.custom:
+        return b",".join([entry.data for entry in page.entries])
+    head = len(b'{"kind":"%b","apiVersion":"%b",' % (resource.kind.encode(), resource.api_version.encode()))
+    if not page.entries:
+        return b""
+    # Every object was encoded with kind and apiVersion first; what is cut off is "{" and both.
+    return b"{" + b",{".join([entry.data[head:] for entry in page.entries])
+
+
+def _without_type(data: bytes) -> bytes:
+    obj = encoding.loads(data)
+    return encoding.dumps({key: value for key, value in obj.items() if key not in ("kind", "apiVersion")})
+
+
+def object_body(resource: Resource, data: bytes, form: Form, now: float, include: str) -> bytes:
+    """One object in the form that was asked for."""
+    if form.shape == "Table":
+        return printing.table_of_one(resource, now, include)(data)
+    if form.shape:
+        return printing.partial_bytes(data)
+    return data
+
+
+def rendered(data: bytes, form: Form) -> bytes:
+    """JSON bytes in the media type of the form."""
+    if form.media_type == YAML:
+        return to_yaml(encoding.loads(data))
+    return data
+
+
+def to_yaml(value: Any) -> bytes:
+    return yaml.dump(value, Dumper=_DUMPER, default_flow_style=False, sort_keys=True, allow_unicode=True).encode()
+
+
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def _list_metadata(page: Page) -> Obj:
+    metadata: Obj = {"resourceVersion": str(page.revision)}
+    if page.continue_token:
+        metadata["continue"] = page.continue_token
+        if page.remaining is not None:
+            metadata["remainingItemCount"] = page.remaining
+    return metadata
+
+
+def _decoded(resource: Resource, page: Page) -> Iterable[Obj]:
+    return (versions.from_stored(resource, entry.decode()) for entry in page.entries)

@@ -1,0 +1,86 @@
+"""One HTTP request and what is to be answered, as handlers see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import yaml
+from aiohttp import web
+
+from kube_actors.api import encoding, errors
+from kube_actors.apiserver.rest import negotiation, query
+from kube_actors.apiserver.rest.metrics import NO_RESOURCE, Labels
+from kube_actors.apiserver.rest.paths import ResourcePath
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole answer; a stream has been sent when its handler returns."""
+
+    body: bytes
+    code: int = 200
+    content_type: str = negotiation.JSON
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Exchange:
+    """The request with its path and query taken apart once."""
+
+    def __init__(self, request: web.BaseRequest) -> None:
+        self.request = request
+        target = request.raw_path
+        self.path, _, text = target.partition("?")
+        self.query = query.parse(text)
+        self.body = b""
+        self.verb = request.method
+        self.resource_path: ResourcePath | None = None
+        self.streamed: web.StreamResponse | None = None
+        self.warnings: list[str] = []
+
+    @property
+    def labels(self) -> Labels:
+        """For metrics."""
+        path = self.resource_path
+        if path is None:
+            return (self.verb, *NO_RESOURCE, "")
+        scope = "resource" if path.name else "namespace" if path.namespace else "cluster"
+        return (self.verb, path.group, path.version, path.resource, path.subresource, scope)
+
+    async def read_body(self) -> None:
+        """Raises HTTPRequestEntityTooLarge."""
+        self.body = await self.request.read()
+
+    def json_body(self) -> bytes:
+        """The body as JSON; a YAML one is converted. Raises BadRequest or UnsupportedMediaType."""
+        media_type = negotiation.body_type(self.request.headers.get("Content-Type", ""))
+        if media_type == negotiation.JSON or not self.body:
+            return self.body
+        try:
+            return encoding.dumps(yaml.load(self.body, Loader=_LOADER))
+        except (yaml.YAMLError, TypeError) as error:
+            raise errors.BadRequest(f"error converting YAML to JSON: yaml: {_one_line(error)}") from None
+
+    async def begin_stream(self, content_type: str) -> web.StreamResponse:
+        """Send the headers of an answer whose body comes piece by piece."""
+        headers = {"Content-Type": content_type, "Cache-Control": "no-cache, private"}
+        response = web.StreamResponse(headers=headers)
+        response.enable_chunked_encoding()
+        self.streamed = response
+        await response.prepare(self.request)
+        return response
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML as Kubernetes reads it: a timestamp is a string."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    key: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_LOADER = _Loader
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

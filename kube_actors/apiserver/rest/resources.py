@@ -1,0 +1,186 @@
+"""Requests for resources: from method and path to an operation, from its result to an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from kube_actors.aio.clock import Clock
+from kube_actors.api import errors
+from kube_actors.api.resources import Resource
+from kube_actors.apiserver import authz
+from kube_actors.apiserver.operations import method_not_allowed
+from kube_actors.apiserver.registry.registry import Written
+from kube_actors.apiserver.request import Request, Target, User
+from kube_actors.apiserver.rest import answers, negotiation, query, watches
+from kube_actors.apiserver.rest.discovery import verbs_of
+from kube_actors.apiserver.rest.exchange import Answer, Exchange
+from kube_actors.apiserver.rest.negotiation import Form
+from kube_actors.apiserver.rest.paths import ResourcePath
+
+if TYPE_CHECKING:
+    from kube_actors.apiserver.server import Pipeline
+
+NOT_FOUND = "the server could not find the requested resource"
+NOT_FOUND_PAGE = b"404 page not found\n"
+
+
+class ResourceHandler:
+    """Every method on every path below a group's version."""
+
+    def __init__(self, pipeline: Pipeline, clock: Clock) -> None:
+        self._pipeline = pipeline
+        self._operations = pipeline.operations
+        self._clock = clock
+        self._methods: dict[str, Callable[[Exchange, Request], Awaitable[Answer]]] = {
+            "GET": self._get,
+            "POST": self._create,
+            "PUT": self._update,
+            "PATCH": self._patch,
+            "DELETE": self._delete,
+        }
+
+    async def answer(self, exchange: Exchange, user: User, path: ResourcePath) -> Answer:
+        method = self._methods.get(exchange.request.method)
+        resource = self._pipeline.resources.find(path.group, path.version, path.resource)
+        if resource is None:
+            return self._unknown(exchange, user, path)
+        wrong_scope = bool(path.namespace) and not resource.namespaced
+        if wrong_scope or (path.name and resource.namespaced and not path.namespace):
+            raise not_found_path()
+        if path.subresource and path.subresource not in resource.subresources:
+            raise not_found_path()
+        target = Target(resource, path.namespace, path.name, path.subresource)
+        request = Request(user, target, exchange.warnings)
+        if method is None:
+            raise method_not_allowed()
+        return await method(exchange, request)
+
+    def _unknown(self, exchange: Exchange, user: User, path: ResourcePath) -> Answer:
+        """404 in one of two forms, and only for those who might have asked."""
+        verb = _verb(exchange.request.method, path)
+        target = Target(_unserved(path), path.namespace, path.name, path.subresource)
+        authz.check(self._pipeline.authorizer, user, verb, target)
+        groups = {resource.group for resource in self._pipeline.resources}
+        known_version = any(
+            resource.group == path.group and resource.version == path.version for resource in self._pipeline.resources
+        )
+        if path.group not in groups or (not path.group and not known_version):
+            return Answer(NOT_FOUND_PAGE, 404, "text/plain; charset=utf-8")
+        raise not_found_path()
+
+    async def _get(self, exchange: Exchange, request: Request) -> Answer:
+        path = exchange.resource_path
+        assert path is not None
+        if path.subresource == "log":
+            return await self._logs(exchange, request)
+        watch = path.watch or query.is_true(exchange.query, "watch")
+        if watch and not path.subresource:
+            return await self._watch(exchange, request)
+        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
+        include = exchange.query.get("includeObject", "")
+        if path.name:
+            exchange.verb = "GET"
+            _check_shape(form, "PartialObjectMetadata")
+            data = await self._operations.get(request, exchange.query.get("resourceVersion", ""))
+            return self._object(request, data, form, include)
+        exchange.verb = "LIST"
+        _check_shape(form, "PartialObjectMetadataList")
+        page = await self._operations.list(request, query.listing(exchange.query))
+        body = answers.list_body(request.target.resource, page, form, self._clock.now(), include)
+        return Answer(answers.rendered(body, form), content_type=form.media_type)
+
+    async def _watch(self, exchange: Exchange, request: Request) -> Answer:
+        exchange.verb = "WATCH"
+        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
+        session = await self._operations.watch(request, query.listing(exchange.query))
+        response = await exchange.begin_stream(negotiation.JSON)
+        include = exchange.query.get("includeObject", "")
+        encode = watches.encoder(request.target.resource, form, include, self._clock.now)
+        await watches.stream(response, session, encode)
+        return Answer(b"")
+
+    async def _logs(self, exchange: Exchange, request: Request) -> Answer:
+        exchange.verb = "CONNECT"
+        chunks = await self._pipeline.logs.open(request, query.logs(exchange.query))
+        if chunks is None:
+            return Answer(b"", 204, "text/plain")
+        response = await exchange.begin_stream("text/plain")
+        try:
+            async for chunk in chunks:
+                await response.write(chunk)
+            await response.write_eof()
+        finally:
+            await chunks.aclose()  # type: ignore[attr-defined]
+        return Answer(b"")
+
+    async def _create(self, exchange: Exchange, request: Request) -> Answer:
+        exchange.verb = "POST"
+        target = request.target
+        if target.name and not target.subresource:
+            raise method_not_allowed()
+        if target.resource.namespaced and not target.namespace:
+            raise method_not_allowed()
+        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
+        written = await self._operations.create(request, exchange.json_body(), query.write(exchange.query))
+        return self._written(request, written, form)
+
+    async def _update(self, exchange: Exchange, request: Request) -> Answer:
+        if not request.target.name:
+            raise method_not_allowed()
+        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
+        written = await self._operations.update(request, exchange.json_body(), query.write(exchange.query))
+        return self._written(request, written, form)
+
+    async def _patch(self, exchange: Exchange, request: Request) -> Answer:
+        if not request.target.name:
+            raise method_not_allowed()
+        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
+        kind = exchange.request.headers.get("Content-Type", "").partition(";")[0].strip()
+        written = await self._operations.patch(request, kind, exchange.body, query.write(exchange.query))
+        return self._written(request, written, form)
+
+    async def _delete(self, exchange: Exchange, request: Request) -> Answer:
+        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
+        options = query.deletion(exchange.query, exchange.json_body())
+        if request.target.name:
+            data = await self._operations.delete(request, options)
+            return self._object(request, data, form, "")
+        exchange.verb = "DELETECOLLECTION"
+        if "deletecollection" not in verbs_of(request.target.resource):
+            raise method_not_allowed()
+        data = await self._operations.delete_collection(request, query.listing(exchange.query), options)
+        return Answer(answers.rendered(data, form), content_type=form.media_type)
+
+    def _written(self, request: Request, written: Written, form: Form) -> Answer:
+        answer = self._object(request, written.data, form, "")
+        return Answer(answer.body, 201, answer.content_type) if written.created else answer
+
+    def _object(self, request: Request, data: bytes, form: Form, include: str) -> Answer:
+        resource = request.target.resource
+        body = answers.object_body(resource, data, form, self._clock.now(), include)
+        return Answer(answers.rendered(body, form), content_type=form.media_type)
+
+
+def not_found_path() -> errors.NotFound:
+    """A path below a group that is served, to nothing that is."""
+    return errors.NotFound(NOT_FOUND, status={**errors.NotFound(NOT_FOUND).status(), "details": {}})
+
+
+def _check_shape(form: Form, partial: str) -> None:
+    """PartialObjectMetadata is for one object, PartialObjectMetadataList for several."""
+    if form.shape not in ("", "Table", partial):
+        raise negotiation.not_acceptable()
+
+
+def _verb(method: str, path: ResourcePath) -> str:
+    if method == "GET":
+        return "watch" if path.watch else "get" if path.name else "list"
+    if method == "DELETE":
+        return "delete" if path.name else "deletecollection"
+    return {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, method.lower())
+
+
+def _unserved(path: ResourcePath) -> Resource:
+    """A stand-in for what is not served, for the words of a refusal."""
+    return Resource(path.group, path.version, path.resource, path.resource, bool(path.namespace))

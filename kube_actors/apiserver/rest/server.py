@@ -1,0 +1,199 @@
+"""The HTTPS listener: one handler for every request, from its authentication to its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import tempfile
+import uuid
+from collections.abc import Awaitable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from aiohttp import web
+
+from kube_actors.aio.clock import Clock
+from kube_actors.aio.tasks import Tasks
+from kube_actors.api import encoding, errors
+from kube_actors.apiserver.config import ApiServerConfig
+from kube_actors.apiserver.failures import as_api_error
+from kube_actors.apiserver.request import User
+from kube_actors.apiserver.rest.exchange import Answer, Exchange
+from kube_actors.apiserver.rest.health import Health
+from kube_actors.apiserver.rest.metrics import Metrics
+from kube_actors.apiserver.rest.paths import parse
+from kube_actors.apiserver.rest.resources import ResourceHandler
+from kube_actors.apiserver.rest.system import SystemHandler
+from kube_actors.rpc.tls import Identity, ServerTLS, identity_of_der
+
+if TYPE_CHECKING:
+    from kube_actors.apiserver.server import Pipeline
+
+log = structlog.get_logger(__name__)
+
+# Kubernetes: MaxRequestBodyBytes.
+MAX_BODY = 3 * 1024 * 1024
+TOO_LARGE = f"Request entity too large: limit is {MAX_BODY}"
+KEEPALIVE_SECONDS = 120.0
+
+
+class RestServer:
+    """Owns the listener. A write goes on when its client hangs up; a read or watch does not."""
+
+    def __init__(self, pipeline: Pipeline, config: ApiServerConfig, clock: Clock) -> None:
+        self._config = config
+        self._authenticator = pipeline.authenticator
+        self._tasks = Tasks("apiserver-rest")
+        self._metrics = Metrics()
+        self._runner: web.ServerRunner | None = None
+        self.ready = False
+        self.port = 0
+        health = Health(pipeline.storage, lambda: self.ready)
+        self._resources = ResourceHandler(pipeline, clock)
+        self._system = SystemHandler(pipeline, health, self._metrics)
+
+    async def start(self) -> None:
+        """Listen. Raises ConfigError for an address that cannot be had."""
+        loop = asyncio.get_running_loop()
+
+        def make_request(message: Any, payload: Any, protocol: Any, writer: Any, task: Any) -> web.BaseRequest:
+            return web.BaseRequest(message, payload, protocol, writer, task, loop, client_max_size=MAX_BODY)
+
+        server = web.Server(
+            self._handle,
+            request_factory=make_request,
+            handler_cancellation=True,
+            access_log=None,
+            keepalive_timeout=KEEPALIVE_SECONDS,
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=1.0)
+        await runner.setup()
+        self._runner = runner
+        listener = _bound(self._config.rest_host, self._config.rest_port)
+        self.port = listener.getsockname()[1]
+        await web.SockSite(runner, listener, ssl_context=_tls(self._config.rest_tls), backlog=1024).start()
+
+    async def stop(self) -> None:
+        """Stop listening, let running requests end for a second. May be called twice."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+        await self._tasks.stop()
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        exchange = Exchange(request)
+        started = asyncio.get_running_loop().time()
+        kind = "readOnly" if request.method in ("GET", "HEAD") else "mutating"
+        self._metrics.in_flight[kind] += 1
+        try:
+            answer = await self._answer(exchange)
+        except errors.KubeActorsError as error:
+            answer = _refusal(as_api_error(error), exchange)
+        except web.HTTPRequestEntityTooLarge:
+            answer = _refusal(errors.TooLarge(TOO_LARGE), exchange)
+        except (ConnectionError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            log.error("request failed", method=request.method, path=exchange.path, exc_info=error)
+            text = "Internal error occurred: the server's log has the details"
+            answer = _refusal(errors.InternalError(text), exchange)
+        finally:
+            self._metrics.in_flight[kind] -= 1
+        seconds = None if exchange.streamed else asyncio.get_running_loop().time() - started
+        self._metrics.count(exchange.labels, answer.code, seconds)
+        if exchange.streamed is not None:
+            return exchange.streamed
+        return _response(answer, exchange)
+
+    async def _answer(self, exchange: Exchange) -> Answer:
+        request = exchange.request
+        user = self._user(request)
+        path = parse(exchange.path)
+        if path is None:
+            return await self._system.answer(exchange, user)
+        exchange.resource_path = path
+        if request.method == "GET":
+            return await self._resources.answer(exchange, user, path)
+        await exchange.read_body()
+        # A write that has begun is not given up because its client hangs up.
+        return await self._finish(self._resources.answer(exchange, user, path))
+
+    async def _finish(self, work: Awaitable[Answer]) -> Answer:
+        async def run() -> Answer:
+            return await work
+
+        task = self._tasks.spawn(_outcome(run()), "write")
+        answer, error = await asyncio.shield(task)
+        if error is not None:
+            raise error
+        assert answer is not None
+        return answer
+
+    def _user(self, request: web.BaseRequest) -> User:
+        return self._authenticator.authenticate(_identity(request), request.headers.get("Authorization", ""))
+
+
+async def _outcome(work: Awaitable[Answer]) -> tuple[Answer | None, BaseException | None]:
+    """A refusal is a result: as a task's exception it would be reported as a failure."""
+    try:
+        return await work, None
+    except errors.KubeActorsError as error:
+        return None, error
+
+
+def _identity(request: web.BaseRequest) -> Identity | None:
+    """The client certificate of the connection, which TLS has verified."""
+    transport = request.transport
+    tls = transport.get_extra_info("ssl_object") if transport is not None else None
+    certificate = tls.getpeercert(True) if tls is not None else None
+    return identity_of_der(certificate) if certificate else None
+
+
+def _refusal(error: errors.ApiError, exchange: Exchange) -> Answer:
+    headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+    return Answer(encoding.dumps(error.status()), code=error.code, headers=headers)
+
+
+def _response(answer: Answer, exchange: Exchange) -> web.Response:
+    headers = {
+        "Audit-Id": str(uuid.uuid4()),
+        "Cache-Control": "no-cache, private",
+        "Content-Type": answer.content_type,
+        **answer.headers,
+    }
+    response = web.Response(body=answer.body, status=answer.code, headers=headers)
+    for warning in exchange.warnings:
+        text = warning.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{text}"')
+    return response
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except OSError as error:
+        raise errors.ConfigError(
+            f"cannot listen on {host}:{port} for HTTPS: {error.strerror or error}; choose another address or port"
+        ) from error
+
+
+def _tls(material: ServerTLS) -> ssl.SSLContext:
+    """Client certificates are asked for and verified; who has none authenticates by token."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    with tempfile.NamedTemporaryFile() as pair:
+        # The ssl module takes certificate and key from files only; this one is ours alone and gone at once.
+        pair.write(material.key + b"\n" + material.certificate)
+        pair.flush()
+        try:
+            context.load_cert_chain(pair.name)
+        except ssl.SSLError as error:
+            raise errors.ConfigError(f"the HTTPS certificate and its key do not fit: {error.reason}") from error
+    context.load_verify_locations(cadata=material.client_ca.decode())
+    context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+

@@ -1,0 +1,100 @@
+"""Paths that are about no resource: discovery, OpenAPI, version, health, metrics."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kube_actors.api import encoding
+from kube_actors.apiserver import authz, version
+from kube_actors.apiserver.operations import method_not_allowed
+from kube_actors.apiserver.request import User
+from kube_actors.apiserver.rest import answers, negotiation, query
+from kube_actors.apiserver.rest.discovery import Discovery
+from kube_actors.apiserver.rest.exchange import Answer, Exchange
+from kube_actors.apiserver.rest.health import Health
+from kube_actors.apiserver.rest.metrics import Metrics
+from kube_actors.apiserver.rest.openapi import OpenApi
+from kube_actors.apiserver.rest.resources import NOT_FOUND_PAGE, not_found_path
+
+if TYPE_CHECKING:
+    from kube_actors.apiserver.server import Pipeline
+
+TEXT = "text/plain; charset=utf-8"
+METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class SystemHandler:
+    def __init__(self, pipeline: Pipeline, health: Health, metrics: Metrics) -> None:
+        self._pipeline = pipeline
+        self._health = health
+        self._metrics = metrics
+        self._discovery = Discovery(pipeline.resources)
+        self._openapi = OpenApi(pipeline.resources)
+
+    async def answer(self, exchange: Exchange, user: User) -> Answer:
+        path = exchange.path
+        authz.check_path(self._pipeline.authorizer, user, exchange.request.method.lower(), path)
+        if exchange.request.method not in ("GET", "HEAD"):
+            raise method_not_allowed()
+        if self._health.knows(path):
+            verbose = query.is_true(exchange.query, "verbose")
+            code, text = await self._health.answer(path, verbose=verbose, exclude=exchange.query.get("exclude", ""))
+            return Answer(text.encode(), code, TEXT, {"X-Content-Type-Options": "nosniff"})
+        parts = [part for part in path.split("/") if part]
+        if parts[:1] == ["openapi"]:
+            return self._openapi_answer(exchange, parts[1:])
+        if parts[:1] in (["api"], ["apis"]):
+            return self._discovery_answer(exchange, parts)
+        if parts == ["version"]:
+            return Answer(encoding.dumps(version.info()))
+        if parts == ["metrics"]:
+            return Answer(self._metrics.render(self._pipeline.cache), content_type=METRICS_TYPE)
+        if not parts:
+            return Answer(encoding.dumps({"paths": self._paths()}))
+        return Answer(NOT_FOUND_PAGE, 404, TEXT)
+
+    def _discovery_answer(self, exchange: Exchange, parts: list[str]) -> Answer:
+        accept = exchange.request.headers.get("Accept", "")
+        if len(parts) == 1:
+            form = negotiation.discovery(accept)
+            if form:
+                kind = f"application/json;g=apidiscovery.k8s.io;v={form};as=APIGroupDiscoveryList"
+                body = self._discovery.aggregated(core=parts == ["api"], form=form)
+                return Answer(body, content_type=kind, headers={"Vary": "Accept"})
+            body = self._discovery.api_versions() if parts == ["api"] else self._discovery.groups()
+            return self._rendered(body, accept)
+        if parts[0] == "api":
+            found = self._discovery.version("", parts[1])
+            return self._rendered(found, accept) if found is not None else Answer(NOT_FOUND_PAGE, 404, TEXT)
+        group = self._discovery.group(parts[1])
+        if group is None:
+            return Answer(NOT_FOUND_PAGE, 404, TEXT)
+        if len(parts) == 2:
+            return self._rendered(group, accept)
+        listed = self._discovery.version(parts[1], parts[2])
+        if listed is None:
+            raise not_found_path()
+        return self._rendered(listed, accept)
+
+    def _openapi_answer(self, exchange: Exchange, parts: list[str]) -> Answer:
+        document = self._openapi.document(parts)
+        if document is None:
+            return Answer(NOT_FOUND_PAGE, 404, TEXT)
+        headers = {"ETag": document.etag, "Vary": "Accept"}
+        if document.etag in exchange.request.headers.get("If-None-Match", ""):
+            return Answer(b"", 304, document.content_type, headers)
+        if exchange.query.get("hash"):
+            headers["Cache-Control"] = "public, immutable"
+        return Answer(document.body, 200, document.content_type, headers)
+
+    def _rendered(self, body: bytes, accept: str) -> Answer:
+        form = negotiation.accepted(accept)
+        return Answer(answers.rendered(body, form), content_type=form.media_type, headers={"Vary": "Accept"})
+
+    def _paths(self) -> list[str]:
+        groups = {(one.group, one.version) for one in self._pipeline.resources}
+        found = {"/api", "/apis", "/version", "/metrics", "/openapi/v2", "/openapi/v3", "/healthz", "/livez", "/readyz"}
+        for group, one in groups:
+            found.add(f"/apis/{group}/{one}" if group else f"/api/{one}")
+            found.update({f"/apis/{group}"} if group else ())
+        return sorted(found)

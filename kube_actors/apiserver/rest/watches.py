@@ -1,0 +1,62 @@
+"""Watches over HTTP: lines of JSON, each encoded once for all watchers that want the same form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from aiohttp import web
+
+from kube_actors.api.resources import Resource
+from kube_actors.apiserver import printing, versions
+from kube_actors.apiserver.cache.watcher import EventType, WatchEvent
+from kube_actors.apiserver.rest.negotiation import Form
+from kube_actors.apiserver.watching import WatchSession
+
+_PLAIN = (EventType.ERROR, EventType.BOOKMARK)
+# One write of a stream; a larger batch is sent in parts.
+WRITE_BYTES = 1 << 20
+
+
+async def stream(response: web.StreamResponse, session: WatchSession, encode: Callable[[WatchEvent], bytes]) -> None:
+    """Send the events until the watch ends. The client's going away cancels it."""
+    events = session.events()
+    try:
+        async for batch in events:
+            parts: list[bytes] = []
+            size = 0
+            for event in batch:
+                line = encode(event)
+                parts.append(line)
+                size += len(line)
+                if size > WRITE_BYTES:
+                    await response.write(b"".join(parts))
+                    parts, size = [], 0
+            if parts:
+                await response.write(b"".join(parts))
+        await response.write_eof()
+    finally:
+        await events.aclose()  # type: ignore[attr-defined]
+
+
+def encoder(resource: Resource, form: Form, include: str, now: Callable[[], float]) -> Callable[[WatchEvent], bytes]:
+    """From an event to its line, remembered with the event's bytes."""
+    convert = versions.bytes_converter(resource)
+
+    def encode(event: WatchEvent) -> bytes:
+        kind = event.type.value.encode()
+
+        def make(data: bytes) -> bytes:
+            if event.type not in _PLAIN:
+                if convert is not None:
+                    data = convert(data)
+                if form.shape == "Table":
+                    data = printing.table_of_one(resource, now(), include)(data)
+                elif form.shape:
+                    data = printing.partial_bytes(data)
+            return b'{"type":"%b","object":%b}\n' % (kind, data)
+
+        if form.shape == "Table" and event.type is EventType.BOOKMARK:
+            return make(printing.bookmark_table(event.frame.data))
+        return event.frame.form(("json", kind, resource.group, form.shape, include), make)
+
+    return encode

@@ -1,0 +1,149 @@
+"""The API server as a component: what it is made of, in which order it starts and stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+
+from kube_actors.aio.clock import Clock, SystemClock
+from kube_actors.aio.tasks import Tasks
+from kube_actors.api import errors
+from kube_actors.api.resources import BUILTIN, Registry
+from kube_actors.apiserver import bootstrap, fields, versions
+from kube_actors.apiserver.admission.chain import Chain
+from kube_actors.apiserver.admission.default_tolerations import DefaultTolerationSeconds
+from kube_actors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from kube_actors.apiserver.admission.priority import Priority
+from kube_actors.apiserver.admission.service_account import ServiceAccount
+from kube_actors.apiserver.authn import Authenticator, StaticTokens
+from kube_actors.apiserver.authz import StaticAuthorizer
+from kube_actors.apiserver.cache.cache import Cache
+from kube_actors.apiserver.cache.entry import FieldReader
+from kube_actors.apiserver.compaction import Compactor
+from kube_actors.apiserver.config import ApiServerConfig
+from kube_actors.apiserver.grpc_api.service import KubeService
+from kube_actors.apiserver.logs import Logs
+from kube_actors.apiserver.lookup import CacheLookup
+from kube_actors.apiserver.operations import Operations
+from kube_actors.apiserver.registry.allocation import Allocators
+from kube_actors.apiserver.registry.leases import LeasePool
+from kube_actors.apiserver.registry.registry import Registry as ObjectRegistry
+from kube_actors.apiserver.rest.server import RestServer
+from kube_actors.apiserver.reviews import Reviews
+from kube_actors.apiserver.storage import Storage
+from kube_actors.rpc.pb import api_pb2
+from kube_actors.rpc.server import Server, Service
+from kube_actors.store.client import StoreClient
+
+log = structlog.get_logger(__name__)
+
+KUBE = api_pb2.DESCRIPTOR.services_by_name["Kube"]
+
+
+class Pipeline:
+    """The protocol-neutral server: from `Operations` down to the store's client. Edges are put on top of it."""
+
+    def __init__(self, storage: Storage, config: ApiServerConfig, clock: Clock, resources: Registry) -> None:
+        self.storage = storage
+        self.resources = resources
+        self.cache = Cache(storage, field_readers(resources))
+        self.authenticator = Authenticator([StaticTokens(config.tokens)])
+        self.authorizer = StaticAuthorizer()
+        self.allocators = Allocators(storage, clock, config.service_cidr, config.node_port_range)
+        lookup = CacheLookup(self.cache, storage)
+        admission = Chain(
+            [NamespaceLifecycle(lookup), ServiceAccount(lookup), Priority(lookup), DefaultTolerationSeconds()]
+        )
+        registry = ObjectRegistry(storage, self.cache, admission, self.allocators, LeasePool(storage, clock), clock)
+        reviews = Reviews(self.authenticator, self.authorizer, clock)
+        self.operations = Operations(self.cache, storage, registry, self.authorizer, reviews, clock)
+        self.logs = Logs(self.operations, self.cache, config.node_tls)
+
+
+class ApiServer:
+    """One API server.
+
+    Crash contract: it keeps nothing. Every acknowledged write is in the store; watches break and their clients
+    resume them at any other server, or list again.
+    """
+
+    def __init__(self, config: ApiServerConfig, clock: Clock | None = None) -> None:
+        self._config = config
+        self._clock = clock or SystemClock()
+        self._tasks = Tasks("apiserver")
+        self._storage = StoreClient(config.store_addresses, config.store_tls)
+        self._pipeline = Pipeline(self._storage, config, self._clock, BUILTIN)
+        self._rest = RestServer(self._pipeline, config, self._clock)
+        self._grpc: Server | None = None
+
+    @property
+    def rest_port(self) -> int:
+        """Where HTTPS is served; known after `start`."""
+        return self._rest.port
+
+    @property
+    def grpc_addresses(self) -> tuple[str, ...]:
+        """Where gRPC is served, in the order of the listeners; known after `start`."""
+        return self._grpc.addresses if self._grpc is not None else ()
+
+    async def start(self) -> None:
+        """Returns when it serves. Raises ConfigError for an address that cannot be had, StoreError without a store."""
+        config, pipeline = self._config, self._pipeline
+        await self._storage.start()
+        try:
+            await pipeline.cache.start()
+            await self._rest.start()
+            await self._bootstrap()
+            service = KubeService(
+                pipeline.operations,
+                pipeline.logs,
+                pipeline.authenticator,
+                pipeline.resources,
+                self._clock,
+                config.cluster_name,
+            )
+            self._grpc = Server(config.grpc_listeners, [Service(KUBE, service)], reflect=True)
+            await self._grpc.start()
+        except BaseException:
+            await self.stop()
+            raise
+        compactor = Compactor(self._storage, self._clock, config.compaction_seconds)
+        self._tasks.spawn_forever(compactor.run(), "compact")
+        self._rest.ready = True
+        log.info("api server serves", rest=self.rest_port, grpc=self.grpc_addresses)
+
+    async def stop(self) -> None:
+        """Refuse new calls, end watches, close what is open. May be called twice."""
+        self._rest.ready = False
+        await self._tasks.stop()
+        # Watches end with the cache, so that the servers below need not wait for them.
+        await self._pipeline.cache.stop()
+        if self._grpc is not None:
+            await self._grpc.stop(grace=0.5)
+        await self._rest.stop()
+        await self._pipeline.logs.stop()
+        await self._storage.stop()
+
+    async def _bootstrap(self) -> None:
+        config, pipeline = self._config, self._pipeline
+        try:
+            await bootstrap.run(
+                pipeline.operations,
+                pipeline.allocators.first_ip,
+                config.service_cidr,
+                config.advertise_address,
+                self._rest.port,
+            )
+        except errors.ApiError as error:
+            raise errors.ConfigError(f"the cluster's first objects cannot be written: {error}") from error
+
+
+def field_readers(resources: Registry) -> Callable[[str], FieldReader]:
+    """From a store prefix to the reader of its objects' selectable fields."""
+    kinds = {versions.stored(resource).store_prefix: versions.stored(resource).kind for resource in resources}
+
+    def reader(prefix: str) -> FieldReader:
+        return fields.reader(kinds.get(prefix, ""))
+
+    return reader
