@@ -34,6 +34,6 @@ def go_quote(text: str) -> str:
 
 
 def go_json(value: Any) -> str:
-    """json.Marshal: compact, keys of maps sorted, `<`, `>` and `&` escaped."""
-    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+    """json.Marshal of a struct or map: compact, in the order of the dict, `<`, `>` and `&` escaped."""
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -104,9 +104,9 @@ def is_counted_change(resource: Resource, new: Obj, old: Obj) -> bool:
     if any(new.get(part) != old.get(part) for part in _COUNTED.get(resource.kind, ())):
         return True
     if resource.kind == "Deployment":
-        return new["metadata"].get("annotations") != old["metadata"].get("annotations")
+        return bool(new["metadata"].get("annotations") != old["metadata"].get("annotations"))
     if resource.kind == "EndpointSlice":
-        return new["metadata"].get("labels") != old["metadata"].get("labels")
+        return bool(new["metadata"].get("labels") != old["metadata"].get("labels"))
     return False
 
 

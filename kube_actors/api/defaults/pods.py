@@ -176,7 +176,7 @@ SOURCES: dict[str, Callable[[Obj], None]] = {
 
 
 def _volume(volume: Obj) -> None:
-    if len(volume) == 1 and "name" in volume or not volume:
+    if (len(volume) == 1 and "name" in volume) or not volume:
         volume["emptyDir"] = {}
         return
     for name in volume:

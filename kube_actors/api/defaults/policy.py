@@ -1,4 +1,4 @@
-"""Defaults of the groups that say who may do what, and how much: rbac, autoscaling, scheduling, storage, flow control."""
+"""Defaults of the groups that say who may do what and how much: rbac, autoscaling, storage, flow control and more."""
 
 from __future__ import annotations
 

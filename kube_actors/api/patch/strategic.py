@@ -193,7 +193,8 @@ def _check_order(patch: Any, order: Any, merge_key: str) -> None:
         try:
             at = wanted.index(identity(item), at) + 1
         except ValueError:
-            text = f"The order in patch list:\n{go_value(patch)}\n doesn't match $setElementOrder list:\n{go_value(order)}\n"
+            lists = f"{go_value(patch)}\n doesn't match $setElementOrder list:\n{go_value(order)}\n"
+            text = f"The order in patch list:\n{lists}"
             raise PatchError(text, internal=True) from None
 
 

@@ -1,7 +1,7 @@
 """Whether an object may be created or changed so, in Kubernetes' words and order.
 
-`validate_create` and `validate_update` return the causes of a 422; none means it is valid. Defaults have to
-be set before. One file a group of kinds with a table `RULES`; `names` holds the checks of names and labels.
+`validate_create` and `validate_update` return the causes of a 422; none means it is valid. Objects are in normal
+form with defaults set. One file a group of kinds with a table `RULES`; `names` holds the checks of names and labels.
 What depends on other objects (does the service account exist?) is admission's, not this.
 """
 
@@ -11,17 +11,25 @@ from kube_actors.api import Obj
 from kube_actors.api.errors import Cause
 from kube_actors.api.resources import Resource
 
+# The engine is imported late: selectors need `names` from here, and rules need selectors.
+
 
 def validate_create(resource: Resource, obj: Obj) -> list[Cause]:
     """What is wrong with a new object."""
-    return []
+    from kube_actors.api.validation import engine
+
+    return engine.validate_create(resource, obj)
 
 
 def validate_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
     """What is wrong with `new` as the next state of `old`."""
-    return []
+    from kube_actors.api.validation import engine
+
+    return engine.validate_update(resource, new, old)
 
 
 def validate_status_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
     """What is wrong with `new` as the next state of `old` through the status subresource."""
-    return []
+    from kube_actors.api.validation import engine
+
+    return engine.validate_status_update(resource, new, old)

@@ -127,7 +127,7 @@ def qualified_name(value: str) -> tuple[str, ...]:
     if not name:
         errors.append("name part must be non-empty")
     elif len(name) > QUALIFIED_NAME_MAX:
-        errors.append(f"name part {max_length(QUALIFIED_NAME_MAX)}")
+        errors.append(f"name part must be no more than {QUALIFIED_NAME_MAX} bytes")
     if not _QUALIFIED.fullmatch(name):
         errors.append("name part " + regex_error(_QUALIFIED_TEXT, _QUALIFIED_FORMAT, "MyName", "my.name", "123-abc"))
     return tuple(errors)
@@ -135,7 +135,7 @@ def qualified_name(value: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=65536)
 def label_value(value: str) -> tuple[str, ...]:
-    errors = [max_length(LABEL_VALUE_MAX)] if len(value) > LABEL_VALUE_MAX else []
+    errors = [f"must be no more than {LABEL_VALUE_MAX} bytes"] if len(value) > LABEL_VALUE_MAX else []
     if not _LABEL_VALUE.fullmatch(value):
         errors.append(regex_error(_LABEL_VALUE_TEXT, _LABEL_VALUE_FORMAT, "MyValue", "my_value", "12345"))
     return tuple(errors)

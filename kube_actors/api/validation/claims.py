@@ -1,0 +1,131 @@
+"""PersistentVolumes and PersistentVolumeClaims."""
+
+from __future__ import annotations
+
+from kube_actors.api import Obj
+from kube_actors.api.validation import names
+from kube_actors.api.validation.causes import Causes, Raw
+from kube_actors.api.validation.metadata import label_selector
+from kube_actors.api.validation.rules import Rules
+from kube_actors.api.validation.scheduling import node_selector
+from kube_actors.api.validation.volumes import sources
+
+_MODES = ("ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod")
+_RECLAIM = ("Delete", "Recycle", "Retain")
+_VOLUME_MODES = ("Block", "Filesystem")
+_NOT_SOURCES = frozenset((
+    "accessModes", "capacity", "claimRef", "mountOptions", "nodeAffinity", "persistentVolumeReclaimPolicy",
+    "storageClassName", "volumeAttributesClassName", "volumeMode",
+))  # fmt: skip
+_CLAIM_TEXT = (
+    "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"
+)
+
+
+def _access_modes(causes: Causes, modes: list[str]) -> None:
+    for mode in modes:
+        if mode not in _MODES:
+            causes.unsupported("spec.accessModes", mode, _MODES)
+    if "ReadWriteOncePod" in modes and len(set(modes)) > 1:
+        causes.forbidden("spec.accessModes", "may not use ReadWriteOncePod with other access modes")
+
+
+def _positive(causes: Causes, amount: str, path: str) -> None:
+    if amount.startswith("-") or amount == "0":
+        causes.invalid(path, amount, "must be greater than zero")
+
+
+def _volume(causes: Causes, obj: Obj) -> None:
+    spec = obj["spec"]
+    if not spec.get("accessModes"):
+        causes.required("spec.accessModes")
+    _access_modes(causes, spec.get("accessModes") or [])
+    capacity = spec.get("capacity")
+    if not capacity:
+        causes.required("spec.capacity")
+    if not capacity or set(capacity) != {"storage"}:
+        causes.unsupported("spec.capacity", capacity, ("storage",))
+    for name, amount in (capacity or {}).items():
+        _positive(causes, amount, f"spec.capacity[{name}]")
+    policy = spec.get("persistentVolumeReclaimPolicy")
+    if policy not in _RECLAIM:
+        causes.unsupported("spec.persistentVolumeReclaimPolicy", policy, _RECLAIM)
+    affinity = (spec.get("nodeAffinity") or {}).get("required")
+    if affinity is not None:
+        node_selector(causes, affinity, "spec.nodeAffinity.required")
+    sources(causes, {name: spec[name] for name in spec if name not in _NOT_SOURCES} | {"name": ""}, "spec")
+    if "local" in spec and affinity is None:
+        causes.required("spec.nodeAffinity", "Local volume requires node affinity")
+    storage = spec.get("storageClassName")
+    if storage:
+        causes.each_invalid("spec.storageClassName", storage, names.dns_subdomain(storage))
+    mode = spec.get("volumeMode")
+    if mode is not None and mode not in _VOLUME_MODES:
+        causes.unsupported("spec.volumeMode", mode, _VOLUME_MODES)
+
+
+def claim_spec(causes: Causes, spec: Obj) -> None:
+    """The spec of a claim."""
+    if not spec.get("accessModes"):
+        causes.required("spec.accessModes", "at least 1 access mode is required")
+    if "selector" in spec:
+        label_selector(causes, spec["selector"], "spec.selector")
+    _access_modes(causes, spec.get("accessModes") or [])
+    amount = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
+    if amount is None:
+        causes.required("spec.resources[storage]")
+    else:
+        _positive(causes, amount, "spec.resources[storage]")
+    storage = spec.get("storageClassName")
+    if storage:
+        causes.each_invalid("spec.storageClassName", storage, names.dns_subdomain(storage))
+    mode = spec.get("volumeMode")
+    if mode is not None and mode not in _VOLUME_MODES:
+        causes.unsupported("spec.volumeMode", mode, _VOLUME_MODES)
+    for field in ("dataSource", "dataSourceRef"):
+        if field in spec:
+            _data_source(causes, spec[field], f"spec.{field}")
+    if "dataSource" in spec and "dataSourceRef" in spec:
+        pair = [{key: spec[field].get(key) for key in ("kind", "name")} for field in ("dataSource", "dataSourceRef")]
+        if pair[0] != pair[1]:
+            causes.invalid("spec", {}, "must match dataSourceRef")
+
+
+def _data_source(causes: Causes, source: Obj, path: str) -> None:
+    if not source.get("name"):
+        causes.required(f"{path}.name")
+    if not source.get("kind"):
+        causes.required(f"{path}.kind")
+    elif not source.get("apiGroup") and source["kind"] != "PersistentVolumeClaim":
+        causes.invalid(path, source["kind"], "must be 'PersistentVolumeClaim' when referencing the default apiGroup")
+
+
+def _claim(causes: Causes, obj: Obj) -> None:
+    claim_spec(causes, obj["spec"])
+
+
+def _claim_update(causes: Causes, new: Obj, old: Obj) -> None:
+    claim_spec(causes, new["spec"])
+    spec, before = dict(new["spec"]), dict(old["spec"])
+    bound = (old.get("status") or {}).get("phase") == "Bound"
+    if not before.get("volumeName") and spec.get("volumeName"):
+        before["volumeName"] = spec["volumeName"]
+    if not before.get("storageClassName") and "storageClassName" not in before:
+        spec.pop("storageClassName", None)
+    if bound:
+        before["resources"] = spec.get("resources")
+        before.pop("volumeAttributesClassName", None)
+        spec.pop("volumeAttributesClassName", None)
+    if spec != before:
+        causes.forbidden("spec", _CLAIM_TEXT)
+    causes.immutable("volumeMode", new["spec"].get("volumeMode"), old["spec"].get("volumeMode"))
+
+
+def _claim_status(causes: Causes, new: Obj, old: Obj) -> None:
+    for name, amount in ((new.get("status") or {}).get("capacity") or {}).items():
+        if amount.startswith("-"):
+            causes.invalid(f"status.capacity[{name}]", Raw(amount), "must be a valid resource quantity")
+
+
+CLAIM = Rules(create=_claim, update=_claim_update, status=_claim_status)
+VOLUME = Rules(create=_volume)

@@ -1,0 +1,74 @@
+"""The order in which the checks of an object run, as rest.BeforeCreate and rest.BeforeUpdate run them."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+
+from kube_actors.api import Obj
+from kube_actors.api.errors import Cause
+from kube_actors.api.resources import Resource
+from kube_actors.api.validation import metadata, names
+from kube_actors.api.validation.causes import Causes
+from kube_actors.api.validation.rules import Rules
+
+# group -> the module with its kinds' rules; imported when the first object of the group arrives.
+_MODULES = {
+    "": "core",
+    "apps": "apps",
+    "coordination.k8s.io": "coordination",
+    "discovery.k8s.io": "coordination",
+    "events.k8s.io": "core",
+}
+
+
+@cache
+def rules_of(group: str, kind: str) -> Rules:
+    """The rules of a kind; those of metadata alone for a kind without its own."""
+    name = _MODULES.get(group)
+    if name is None:
+        return Rules()
+    module = importlib.import_module(f"kube_actors.api.validation.{name}")
+    table: dict[str, Rules] = module.RULES
+    return table.get(f"{group}.{kind}") or table.get(kind) or Rules()
+
+
+def validate_create(resource: Resource, obj: Obj) -> list[Cause]:
+    """What is wrong with a new object."""
+    causes = Causes()
+    rules = rules_of(resource.group, resource.kind)
+    if rules.checks_metadata:
+        metadata.metadata(causes, obj["metadata"], resource.namespaced, rules.name)
+    if rules.create is not None:
+        rules.create(causes, obj)
+    if not causes and not rules.checks_metadata:
+        metadata.metadata(causes, obj["metadata"], resource.namespaced, names.path_segment)
+    return causes
+
+
+def validate_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
+    """What is wrong with `new` as the next state of `old`."""
+    causes = _metadata_update(new, old)
+    rules = rules_of(resource.group, resource.kind)
+    if rules.update is not None:
+        rules.update(causes, new, old)
+    elif rules.create is not None:
+        rules.create(causes, new)
+    return causes
+
+
+def validate_status_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
+    """What is wrong with `new` as the next state of `old` through the status subresource."""
+    causes = _metadata_update(new, old)
+    rules = rules_of(resource.group, resource.kind)
+    if rules.status is not None:
+        rules.status(causes, new, old)
+    return causes
+
+
+def _metadata_update(new: Obj, old: Obj) -> Causes:
+    causes = Causes()
+    metadata.metadata_update(causes, new["metadata"], old["metadata"])
+    if causes:  # the generic registry checks it, and then every kind does again
+        metadata.metadata_update(causes, new["metadata"], old["metadata"])
+    return causes

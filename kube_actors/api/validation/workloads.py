@@ -1,0 +1,97 @@
+"""What Deployments, ReplicaSets, StatefulSets, DaemonSets and ReplicationControllers have in common."""
+
+from __future__ import annotations
+
+from kube_actors.api import Obj
+from kube_actors.api.selectors import LabelSelector, Selector
+from kube_actors.api.validation.causes import Causes
+from kube_actors.api.validation.metadata import label_selector
+from kube_actors.api.validation.pods import template
+from kube_actors.api.validation.rules import Rules
+
+
+def selector_and_template(causes: Causes, spec: Obj, kind: str) -> None:
+    """A selector that is not empty and selects the template's pods, and the template."""
+    selector = checked_selector(causes, spec, kind)
+    matching_template(causes, spec, selector)
+
+
+def checked_selector(causes: Causes, spec: Obj, kind: str) -> Selector | None:
+    """The selector of a workload; None where it cannot be used."""
+    value = spec.get("selector")
+    if value is None:
+        causes.required("spec.selector")
+        return Selector.nothing()
+    label_selector(causes, value, "spec.selector")
+    if not value.get("matchLabels") and not value.get("matchExpressions"):
+        causes.invalid("spec.selector", _shown(value), f"empty selector is invalid for {kind}")
+    try:
+        return LabelSelector.from_object(value)
+    except ValueError:
+        causes.invalid("spec.selector", _shown(value), "invalid label selector")
+        return None
+
+
+def _shown(selector: Obj) -> Obj:
+    return {key: selector[key] for key in ("matchLabels", "matchExpressions") if selector.get(key)}
+
+
+def matching_template(
+    causes: Causes, spec: Obj, selector: Selector | None, *, kind: str = "ReplicaSet", path: str = "spec.template"
+) -> None:
+    """A template whose labels the selector selects, of pods that run for ever."""
+    value = spec.get("template")
+    if value is None:
+        causes.required(path)
+        return
+    if selector is None:
+        return
+    labels = (value.get("metadata") or {}).get("labels")
+    if not selector.is_everything and not selector.matches(labels):
+        text = "`selector` does not match template `labels`"
+        causes.invalid(f"{path}.metadata.labels", dict(sorted(labels.items())) if labels else None, text)
+    template(causes, value, path)
+    pods = value.get("spec") or {}
+    if pods.get("restartPolicy") != "Always":
+        causes.unsupported(f"{path}.spec.restartPolicy", pods.get("restartPolicy", ""), ("Always",))
+    if "activeDeadlineSeconds" in pods:
+        text = f"activeDeadlineSeconds in {kind} is not Supported"
+        causes.forbidden(f"{path}.spec.activeDeadlineSeconds", text)
+
+
+def replica_status(causes: Causes, status: Obj, fields: tuple[str, ...]) -> None:
+    """Counts that are not negative, and none larger than the one that holds it."""
+    for field in fields:
+        causes.not_negative(f"status.{field}", status.get(field, 0))
+    total, ready, available = (status.get(field, 0) for field in ("replicas", "readyReplicas", "availableReplicas"))
+    for field in fields[1:]:
+        if field in _PARTS and status.get(field, 0) > total:
+            causes.invalid(f"status.{field}", status.get(field, 0), "cannot be greater than status.replicas")
+        if field == "availableReplicas" and available > ready:
+            causes.invalid("status.availableReplicas", available, "cannot be greater than readyReplicas")
+
+
+_PARTS = frozenset((
+    "fullyLabeledReplicas", "updatedReplicas", "readyReplicas", "availableReplicas", "currentReplicas",
+))  # fmt: skip
+
+
+def _controller(causes: Causes, obj: Obj) -> None:
+    spec = obj["spec"]
+    causes.not_negative("spec.minReadySeconds", spec.get("minReadySeconds", 0))
+    if not spec.get("selector"):
+        causes.required("spec.selector")
+    if "replicas" in spec:
+        causes.not_negative("spec.replicas", spec["replicas"])
+    else:
+        causes.required("spec.replicas")
+    selector = LabelSelector.from_labels(spec.get("selector"))
+    matching_template(causes, spec, selector, kind="ReplicationController")
+
+
+def _controller_status(causes: Causes, new: Obj, old: Obj) -> None:
+    fields = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
+    replica_status(causes, new.get("status") or {}, fields)
+
+
+CONTROLLER = Rules(create=_controller, status=_controller_status)
