@@ -237,7 +237,8 @@ async def test_exec_ends_with_its_session_and_with_its_container(runtime: Proces
     container = await run(runtime, sandbox, sh("while :; do sleep 0.02; done"))
     abandoned = await runtime.exec(container, ("sleep", "60"), stdin=False, tty=False)
     await asyncio.wait_for(abandoned.close(), 5)
-    surviving = await runtime.exec(container, ("sleep", "60"), stdin=False, tty=False)
+    surviving = await runtime.exec(container, ("sh", "-c", "echo up; sleep 60"), stdin=False, tty=False)
+    assert await asyncio.wait_for(anext(surviving.output()), 5) == (1, b"up\n")
     await runtime.stop_container(container, 0)
     assert (await finish(surviving))[2] == 137
 
