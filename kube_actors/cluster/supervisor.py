@@ -64,6 +64,7 @@ class Reconciler:
         for name, now in observed.items():
             if now.health is Health.RUNNING:
                 self._failures.pop(name, None)
+                self._not_before.pop(name, None)
         for action in plan_actions(self._desired, observed):
             self._act(action)
 

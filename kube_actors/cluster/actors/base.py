@@ -44,7 +44,7 @@ class ComponentActor:
 
     def drain(self) -> None:
         """Stop the component in order, as the last call before the actor is killed."""
-        self._thread.call(self._thread.stop, DRAIN_SECONDS)
+        self._thread.stop(DRAIN_SECONDS)
 
     def _make(self, pki: Pki) -> list[Group]:
         raise NotImplementedError

@@ -47,13 +47,15 @@ class ComponentThread:
         """Run a coroutine in the component's loop."""
         return asyncio.run_coroutine_threadsafe(work(), self._loop).result(timeout)
 
-    async def stop(self) -> None:
-        """In the component's loop: stop all."""
-        await asyncio.gather(*(group.stop() for group in self._groups))
+    def stop(self, timeout: float) -> None:
+        """Stop the component in order and end the loop. Idempotent."""
+        if self._thread.is_alive():
+            self.call(self._stop_groups, timeout)
+            self._loop.call_soon_threadsafe(self._ended.set)
+            self._thread.join(timeout)
 
-    @property
-    def alive(self) -> bool:
-        return self._thread.is_alive()
+    async def _stop_groups(self) -> None:
+        await asyncio.gather(*(group.stop() for group in self._groups))
 
     def _main(self) -> None:
         try:
@@ -67,10 +69,11 @@ class ComponentThread:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._ended = asyncio.Event()
         async with asyncio.timeout(START_SECONDS):
             await self._start_with_patience()
         self._started.set_result(None)
-        await asyncio.Event().wait()
+        await self._ended.wait()
 
     async def _start_with_patience(self) -> None:
         failures = 0
@@ -83,5 +86,5 @@ class ComponentThread:
                 # What it depends on is not there yet; anything else is for the caller.
                 failures += 1
                 log.info("waiting to start", component=self._name, reason=str(error))
-                await self.stop()
+                await self._stop_groups()
                 await asyncio.sleep(RETRY.delay(failures))

@@ -1,0 +1,100 @@
+"""Config files: what is accepted, and the one line for what is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kube_actors.api.errors import ConfigError
+from kube_actors.cluster.config import ClusterConfig, load, parse
+
+CONFIGS = Path(__file__).parents[3] / "cluster_configs"
+
+
+def test_local_yaml_says_the_defaults() -> None:
+    assert load(CONFIGS / "local.yaml") == ClusterConfig()
+
+
+def test_embedded_yaml_is_accepted() -> None:
+    config = load(CONFIGS / "embedded.yaml")
+    assert (config.mode, config.workers.count, config.store.durable) == ("embedded", 3, False)
+
+
+def test_several_masters_are_refused_until_they_work() -> None:
+    with pytest.raises(ConfigError, match=r"ha-2-masters.*masters\.count: 2 masters are not supported yet"):
+        load(CONFIGS / "ha-2-masters-3-workers.yaml")
+
+
+def test_an_empty_file_is_the_defaults() -> None:
+    assert parse(None, "f") == ClusterConfig()
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ([], "f: must be a mapping, not []"),
+        ({"nmae": "a"}, "f: nmae: unknown key; allowed: apiServer, masters,"),
+        ({"apiServer": {"prot": 1}}, "f: apiServer.prot: unknown key; allowed: grpcPort, host, port, tokenPort"),
+        ({"apiServer": 7}, "f: apiServer: must be a mapping, not 7"),
+        ({"apiServer": {"port": "x"}}, "f: apiServer.port: must be a whole number, not 'x'"),
+        ({"apiServer": {"port": True}}, "f: apiServer.port: must be a whole number, not True"),
+        ({"apiServer": {"port": 70000}}, "f: apiServer.port: 70000 must be from 0 to 65535"),
+        ({"apiServer": {"host": "me"}}, "f: apiServer.host: 'me' must be an IPv4 address"),
+        ({"apiServer": {"port": 7, "grpcPort": 7}}, "f: apiServer.grpcPort: 7 is also apiServer.port"),
+        ({"runtime": "podman"}, "f: runtime: 'podman' is not supported; allowed: auto, docker, process, simulated"),
+        ({"mode": None}, "f: mode: must be text, not None"),
+        ({"name": "Big One"}, "f: name: 'Big One' is no name: use up to 40 lower-case letters"),
+        ({"workers": {"count": 0}}, "f: workers.count: 0 must be from 1 to 250"),
+        ({"workers": {"labels": {"a": 1}}}, "f: workers.labels: must be a mapping of text to text"),
+        ({"store": {"engine": "etcd"}}, "f: store.engine: 'etcd' is not supported yet; allowed: embedded"),
+        ({"store": {"durable": False}}, "f: store.durable: false needs mode: embedded"),
+        ({"ray": {"address": "10.0.0.1:6379"}}, "f: ray.address: joining a Ray that runs already is not supported yet"),
+        ({"network": {"podCIDR": "10.0.0.1/8"}}, "f: network.podCIDR: '10.0.0.1/8' is no network"),
+        ({"network": {"podCIDR": "10.0.0.0/30"}}, "must be an IPv4 network of /24 or larger"),
+        ({"network": {"podCIDR": "10.0.0.0/8", "serviceCIDR": "10.96.0.0/12"}}, "f: network.serviceCIDR: "),
+    ],
+)
+def test_what_is_wrong_is_one_line_with_place_and_remedy(content: Any, line: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(content, "f")
+    text = str(caught.value)
+    for part in line.split("; allowed: "):
+        assert part in text
+    assert "\n" not in text
+
+
+def test_a_file_that_is_no_yaml_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "c.yaml").write_text("a: [\nb: {")
+    with pytest.raises(ConfigError, match=r"c\.yaml is no YAML: ") as caught:
+        load(tmp_path / "c.yaml")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"cannot read the config .*gone\.yaml: No such file"):
+        load(tmp_path / "gone.yaml")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "apiServer", "port", "workers", "count", "labels", "ray", "store", "x"]), inner
+        )
+    ),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_whatever_is_in_a_file_is_accepted_or_one_line(content: Any) -> None:
+    try:
+        assert isinstance(parse(content, "f"), ClusterConfig)
+    except ConfigError as error:
+        assert str(error).startswith("f: ")
+        assert "\n" not in str(error)
