@@ -9,7 +9,7 @@ from kube_actors.api.resources import PODS, builtin
 from kube_actors.api.selectors import LabelSelector
 from kube_actors.apiserver.binding import disruption_refused, set_condition
 from kube_actors.apiserver.cache.cache import Cache
-from kube_actors.apiserver.registry.registry import Registry, prepare_status
+from kube_actors.apiserver.registry.registry import STATUS, Registry
 from kube_actors.apiserver.request import DeleteOptions, Request, Target, WriteOptions
 
 BUDGETS = builtin("policy/v1", "poddisruptionbudgets")
@@ -45,7 +45,7 @@ class Evictions:
         for budget in budgets:
             target = Target(BUDGETS, request.target.namespace, budget["metadata"]["name"], "status")
             one = Request(request.user, target, request.warnings)
-            await self._registry.update(one, lambda found: self._take(found, name), options, prepare=prepare_status)
+            await self._registry.update(one, lambda found: self._take(found, name), options, mode=STATUS)
 
     def _take(self, budget: Obj | None, pod: str) -> Obj:
         if budget is None:
@@ -75,7 +75,7 @@ class Evictions:
             set_condition(pod, condition, self._clock.now())
             return pod
 
-        await self._registry.update(Request(request.user, target), change, WriteOptions(), prepare=prepare_status)
+        await self._registry.update(Request(request.user, target), change, WriteOptions(), mode=STATUS)
 
     def _budgets(self, namespace: str) -> list[Obj]:
         bucket = self._cache.bucket(BUDGETS)

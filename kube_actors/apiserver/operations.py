@@ -17,13 +17,14 @@ from kube_actors.apiserver.eviction import Evictions
 from kube_actors.apiserver.listing import Page
 from kube_actors.apiserver.registry import metadata
 from kube_actors.apiserver.registry.registry import (
+    MAIN,
+    OWN,
+    STATUS,
     Change,
-    Prepare,
+    Mode,
     Registry,
     Removed,
     Written,
-    prepare_main,
-    prepare_status,
 )
 from kube_actors.apiserver.request import DeleteOptions, ListOptions, Request, Target, User, WriteOptions
 from kube_actors.apiserver.reviews import Reviews
@@ -108,12 +109,12 @@ class Operations:
         if target.subresource == "scale":
             wanted = self._scale_body(data)
             return await self._write_scale(request, lambda parent: scale.apply_scale(parent, wanted), options)
-        prepare = _prepare(target)
+        mode = _mode(target)
         obj = decoding.body(request, target.resource, data, options.field_validation)
         _check_name(target, obj)
         # Each attempt changes its own copy: the first may have filled in what the second must not see.
         copy = encoding.dumps(obj)
-        return await self._registry.update(request, lambda _: encoding.loads(copy), options, prepare=prepare)
+        return await self._registry.update(request, lambda _: encoding.loads(copy), options, mode=mode)
 
     async def patch(self, request: Request, kind: str, data: bytes, options: WriteOptions) -> Written:
         """Patch an object, its status or its scale; `kind` is the patch's media type."""
@@ -125,7 +126,7 @@ class Operations:
                 request, lambda parent: scale.apply_scale(parent, change_scale(scale.scale_of(parent))), options
             )
         change = patching.change_of(request, target.resource, kind, data, options)
-        return await self._registry.update(request, _existing(target, change), options, prepare=_prepare(target))
+        return await self._registry.update(request, _existing(target, change), options, mode=_mode(target))
 
     async def delete(self, request: Request, options: DeleteOptions) -> bytes:
         """The object where it stays or its kind answers so, else a Status."""
@@ -178,7 +179,7 @@ class Operations:
     ) -> None:
         now = self._clock.now()
         change = _existing(request.target, lambda pod: binding.assign(pod, node, uid, now, annotations))
-        await self._registry.update(request, change, options, prepare=_prepare_nothing)
+        await self._registry.update(request, change, options, mode=OWN)
 
     async def _evict(self, request: Request, data: bytes, options: WriteOptions) -> Written:
         body = _parse(data)
@@ -221,14 +222,14 @@ def no_such_path(target: Target) -> errors.NotFound:
     return errors.NotFound(text, group=target.resource.group, kind=target.resource.plural, name=target.name)
 
 
-def _prepare(target: Target) -> Prepare:
-    """How a write to this path protects what it may not change."""
+def _mode(target: Target) -> Mode:
+    """What a write to this path may change."""
     if target.subresource == "":
-        return prepare_main
+        return MAIN
     if target.subresource == "status" and "status" in target.resource.subresources:
-        return prepare_status
+        return STATUS
     if target.subresource == "finalize" and target.resource.plural == "namespaces":
-        return _prepare_finalize
+        return FINALIZE
     raise no_such_path(target)
 
 
@@ -237,9 +238,7 @@ def _prepare_finalize(strategy: Strategy, new: Obj, old: Obj) -> None:
     strategy.prepare_finalize(new, old)
 
 
-def _prepare_nothing(strategy: Strategy, new: Obj, old: Obj) -> None:
-    """The change was made by the server itself; it only counts the generation."""
-    strategy.count_generation(new, old)
+FINALIZE = Mode(_prepare_finalize)
 
 
 def _existing(target: Target, change: patching.Change) -> Change:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable
 
 import structlog
@@ -55,7 +56,15 @@ class Pipeline:
         admission = Chain(
             [NamespaceLifecycle(lookup), ServiceAccount(lookup), Priority(lookup), DefaultTolerationSeconds()]
         )
-        registry = ObjectRegistry(storage, self.cache, admission, self.allocators, LeasePool(storage, clock), clock)
+        registry = ObjectRegistry(
+            storage,
+            self.cache,
+            admission,
+            self.allocators,
+            LeasePool(storage, clock),
+            clock,
+            loopback_endpoints=config.loopback_endpoints or _is_loopback(config.advertise_address),
+        )
         reviews = Reviews(self.authenticator, self.authorizer, clock)
         self.operations = Operations(self.cache, storage, registry, self.authorizer, reviews, clock)
         self.logs = Logs(self.operations, self.cache, config.node_tls)
@@ -147,3 +156,8 @@ def field_readers(resources: Registry) -> Callable[[str], FieldReader]:
         return fields.reader(kinds.get(prefix, ""))
 
     return reader
+
+
+def _is_loopback(address: str) -> bool:
+    """A cluster that lives on one machine's loopback has its own Service there."""
+    return ipaddress.ip_address(address).is_loopback

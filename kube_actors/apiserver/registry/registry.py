@@ -24,6 +24,7 @@ from kube_actors.store.errors import RevisionConflict
 # Makes the new state of an object from the present one, which it may change and return; None: it does not exist.
 Change = Callable[[Obj | None], Obj]
 Prepare = Callable[[Strategy, Obj, Obj], None]
+Validate = Callable[[Resource, Obj, Obj], list[errors.Cause]]
 # An update that is not tied to a version is tried anew after each conflict, so often.
 ATTEMPTS = 50
 # A generated name that exists is generated anew, so often.
@@ -46,20 +47,37 @@ class Removed:
     gone: bool
 
 
-def prepare_main(strategy: Strategy, new: Obj, old: Obj) -> None:
-    strategy.prepare_update(new, old)
+@dataclass(frozen=True, slots=True)
+class Mode:
+    """What kind of update: which part of the object it may change and what is checked of it."""
+
+    prepare: Prepare
+    validate: Validate | None = None
+    allocates: bool = False
 
 
-def prepare_status(strategy: Strategy, new: Obj, old: Obj) -> None:
-    strategy.prepare_status_update(new, old)
+# Of the main resource, of its status, and of what the server itself does to an object (a binding).
+MAIN = Mode(Strategy.prepare_update, validation.validate_update, allocates=True)
+STATUS = Mode(Strategy.prepare_status_update, validation.validate_status_update)
+OWN = Mode(Strategy.count_generation)
 
 
 class Registry:
     """One for all kinds; see the package's docstring."""
 
     def __init__(
-        self, storage: Storage, cache: Cache, admission: Chain, allocators: Allocators, leases: LeasePool, clock: Clock
+        self,
+        storage: Storage,
+        cache: Cache,
+        admission: Chain,
+        allocators: Allocators,
+        leases: LeasePool,
+        clock: Clock,
+        *,
+        loopback_endpoints: bool = False,
     ) -> None:
+        """`loopback_endpoints`: endpoints may be loopback addresses, which Kubernetes refuses."""
+        self._loopback_endpoints = loopback_endpoints
         self._storage = storage
         self._cache = cache
         self._admission = admission
@@ -91,8 +109,7 @@ class Registry:
         change: Change,
         options: WriteOptions,
         *,
-        prepare: Prepare = prepare_main,
-        require_version: bool = False,
+        mode: Mode = MAIN,
     ) -> Written:
         """Change an object: `change` is called with the present state, again after every conflict."""
         target = request.target
@@ -107,7 +124,7 @@ class Registry:
             try:
                 if entry is None:
                     return await self._create_by_update(request, strategy, change, options)
-                outcome = await self._try_update(request, strategy, entry, change, options, prepare, fresh)
+                outcome = await self._try_update(request, strategy, entry, change, options, mode, fresh)
             except RevisionConflict as conflict:
                 entry, fresh = _entry(key, conflict.current), True
                 continue
@@ -150,22 +167,20 @@ class Registry:
     async def _create(self, strategy: Strategy, attributes: Attributes) -> Written:
         obj, resource = attributes.obj, attributes.resource
         assert obj is not None
-        strategy.prepare_create(obj)
-        causes = validation.validate_create(resource, obj)
-        if causes:
-            raise errors.invalid(resource.kind, resource.group, obj["metadata"].get("name", ""), causes)
-        await self._admission.validate(attributes)
         reservation = await strategy.begin_create(obj, self._allocators)
-        if attributes.dry_run:
-            await _undo(reservation)
-            await self._refuse_existing(resource, attributes)
-            return Written(encoding.dumps(obj), True)
         try:
+            strategy.prepare_create(obj)
+            self._refuse(resource, obj, validation.validate_create(resource, obj))
+            await self._admission.validate(attributes)
+            if attributes.dry_run:
+                await _undo(reservation)
+                await self._refuse_existing(resource, attributes)
+                return Written(encoding.dumps(obj), True)
             entry = await self._put(resource, obj, 0, strategy.ttl_seconds)
         except RevisionConflict:
             await _undo(reservation)
             raise errors.already_exists(resource.plural, resource.group, obj["metadata"]["name"]) from None
-        except errors.KubeActorsError:
+        except BaseException:
             await _undo(reservation)
             raise
         return Written(_served(resource, entry), True)
@@ -186,7 +201,7 @@ class Registry:
         entry: Entry,
         change: Change,
         options: WriteOptions,
-        prepare: Prepare,
+        mode: Mode,
         fresh: bool,
     ) -> Written | None:
         """One attempt on the state `entry`. None: nothing would change, but the state may be an old one."""
@@ -199,26 +214,26 @@ class Registry:
         metadata.keep_fixed(new, old)
         attributes = Attributes(request.user, target, Operation.UPDATE, new, old, options.dry_run, request.warnings)
         await self._admission.admit(attributes)
-        prepare(strategy, new, old)
-        validate = validation.validate_status_update if prepare is prepare_status else validation.validate_update
-        causes = validate(resource, new, old)
-        if causes:
-            raise errors.invalid(resource.kind, resource.group, target.name, causes)
-        await self._admission.validate(attributes)
-        new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
-        if deletion.removable(strategy, new) and not options.dry_run:
-            await self._storage.delete(_store_key(resource, entry.key), expected_revision=entry.revision)
-            await strategy.after_delete(old, self._allocators)
-            return Written(encoding.dumps(new))
-        if new == old:
-            return Written(_served(resource, entry)) if fresh else None
-        reservation = await strategy.begin_update(new, old, self._allocators)
-        if options.dry_run:
-            await _undo(reservation)
-            return Written(encoding.dumps(new))
+        reservation = None
+        if mode.allocates:
+            reservation = await strategy.begin_update(new, old, self._allocators)
         try:
+            mode.prepare(strategy, new, old)
+            if mode.validate is not None:
+                self._refuse(resource, new, mode.validate(resource, new, old))
+            await self._admission.validate(attributes)
+            new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+            if options.dry_run:
+                await _undo(reservation)
+                return Written(encoding.dumps(new))
+            if deletion.removable(strategy, new):
+                await self._storage.delete(_store_key(resource, entry.key), expected_revision=entry.revision)
+                await strategy.after_delete(old, self._allocators)
+                return Written(encoding.dumps(new))
+            if new == old:
+                return Written(_served(resource, entry)) if fresh else None
             written = await self._put(resource, new, entry.revision, strategy.ttl_seconds)
-        except (RevisionConflict, errors.KubeActorsError):
+        except BaseException:
             await _undo(reservation)
             raise
         if reservation is not None:
@@ -248,6 +263,13 @@ class Registry:
         await strategy.after_delete(current, self._allocators)
         last = {**plan.obj, "metadata": {**plan.obj["metadata"], "resourceVersion": str(revision)}}
         return Removed(last, gone=True)
+
+    def _refuse(self, resource: Resource, obj: Obj, causes: list[errors.Cause]) -> None:
+        """Raise Invalid where there are causes that count in this cluster."""
+        if self._loopback_endpoints and resource.kind in ("Endpoints", "EndpointSlice"):
+            causes = [cause for cause in causes if "loopback range" not in cause.message]
+        if causes:
+            raise errors.invalid(resource.kind, resource.group, obj["metadata"].get("name", ""), causes)
 
     def _check_version(self, strategy: Strategy, new: Obj, entry: Entry, target: Target) -> None:
         """The update's resourceVersion is the present one, or there is none and the kind allows it."""

@@ -7,7 +7,7 @@ rules with what `table.py` says of it. Adding a kind's rules is one file with a 
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import cache
 
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver.strategies import event, namespace, pod, service

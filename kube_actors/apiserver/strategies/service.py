@@ -17,16 +17,13 @@ Undo = Callable[[], Awaitable[None]]
 
 
 class ServiceStrategy(Strategy):
-    def prepare_update(self, new: Obj, old: Obj) -> None:
-        super().prepare_update(new, old)
-        _keep_allocated(new, old)
-
     async def begin_create(self, obj: Obj, allocators: Allocators) -> Reservation:
         taking = _Taking(obj, {}, allocators)
         await taking.run()
         return taking.reservation()
 
     async def begin_update(self, new: Obj, old: Obj, allocators: Allocators) -> Reservation:
+        _keep_allocated(new, old)
         taking = _Taking(new, old.get("spec") or {}, allocators)
         await taking.run()
         return taking.reservation()
