@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import structlog
@@ -105,7 +105,7 @@ class GarbageCollectorController(Controller):
         resource = self._resource(node.identity)
         latest = await self._live(resource, node.identity)
         if latest is None:
-            self.take(self.graph.not_found(node.identity.uid))
+            self.take(self.graph.not_found(node.identity.uid, _placed(node.identity, resource)))
             return
         if node.virtual:
             # It exists: its event is on the way and makes the node real.
@@ -158,16 +158,17 @@ class GarbageCollectorController(Controller):
 
     async def _look(self, reference: Obj, dependent: Resource, obj: Obj) -> Owner:
         """What the owner that `reference` names is, by a live read."""
-        identity = referred(reference, namespace_of(obj))
+        named = referred(reference, namespace_of(obj))
+        resource = self._resource(named)
+        identity = _placed(named, resource)
         known = self.graph.get(identity.uid)
-        if self.graph.is_absent(identity):
-            return Owner.DANGLING
-        resource = self._resource(identity)
         if resource.namespaced and not dependent.namespaced:
             # A cluster-scoped object cannot be owned from within a namespace; guessing would delete it.
             text = f"ownerRef [{_describe(identity)}] is namespaced, but the object is cluster-scoped"
             await self._complain(obj, text)
             return Owner.SOLID
+        if self.graph.is_absent(identity):
+            return Owner.DANGLING
         owner = await self._live(resource, identity)
         if owner is None:
             if known is not None and not known.virtual and known.identity.namespace not in ("", namespace_of(obj)):
@@ -185,9 +186,10 @@ class GarbageCollectorController(Controller):
 
     async def _live(self, resource: Resource, identity: Identity) -> Obj | None:
         """The object itself; None where it is gone or another has its name."""
-        namespace = identity.namespace if resource.namespaced else ""
+        if resource.namespaced and not identity.namespace:
+            return None
         try:
-            found = await self.client.get(resource, identity.name, namespace)
+            found = await self.client.get(resource, identity.name, _placed(identity, resource).namespace)
         except NotFound:
             return None
         return found if uid_of(found) == identity.uid else None
@@ -197,6 +199,11 @@ class GarbageCollectorController(Controller):
         if resource is None:
             raise UnknownKind(f"{identity.api_version} {identity.kind} {identity.name} is of no kind that is served")
         return resource
+
+
+def _placed(identity: Identity, resource: Resource) -> Identity:
+    """The identity with the namespace that such an object has: none for a cluster-scoped kind."""
+    return identity if resource.namespaced else replace(identity, namespace="")
 
 
 def _describe(identity: Identity) -> str:

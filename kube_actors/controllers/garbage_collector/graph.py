@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from kube_actors.api import Obj
@@ -86,8 +86,8 @@ class Graph:
         return self._nodes.get(uid)
 
     def is_absent(self, owner: Identity) -> bool:
-        """Whether the object was seen to go, as one of that namespace or of none."""
-        return owner in self._absent or replace(owner, namespace="") in self._absent
+        """Whether exactly that was seen to go, or was looked for in vain."""
+        return owner in self._absent
 
     def note_absent(self, owner: Identity) -> None:
         self._absent[owner] = None
@@ -127,8 +127,8 @@ class Graph:
             self._drop_if_useless(owner)
         return work
 
-    def not_found(self, uid: str) -> Work:
-        """A live read did not find the object where its node says that it is.
+    def not_found(self, uid: str, looked_for: Identity) -> Work:
+        """A live read did not find the object: `looked_for` is where, without namespace for a cluster-scoped kind.
 
         A virtual node says what one reference says. Where another reference says otherwise, the node takes
         that for true next, so that a wrong reference cannot hide an owner that exists.
@@ -136,6 +136,7 @@ class Graph:
         node = self._nodes.get(uid)
         if node is None or not node.virtual:
             return self.gone(uid)
+        self.note_absent(looked_for)
         self.note_absent(node.identity)
         for dependent in node.dependents.values():
             for reference in dependent.owners:

@@ -97,9 +97,7 @@ async def test_a_matching_orphan_is_adopted_and_a_relabelled_pod_released(server
     assert len(server.objects(PODS)) == 3
 
 
-async def test_a_refusal_stops_after_the_first_batch_and_shows_until_it_is_over(
-    server: Any, run: Any, of: Any
-) -> None:
+async def test_a_refusal_stops_after_the_first_batch_and_shows_until_it_is_over(server: Any, run: Any, of: Any) -> None:
     server.fail("create", PODS, errors.Forbidden("exceeded quota"), times=2)
     server.put(replica_set(of, 100))
     manager = await run(ReplicaSetController)
@@ -125,9 +123,7 @@ async def test_a_lasting_refusal_is_a_condition_that_a_scale_down_clears(server:
     assert condition(server.peek(REPLICA_SETS, "default/rs"), "ReplicaFailure") is None
 
 
-async def test_pods_become_available_after_min_ready_seconds_without_an_event(
-    server: Any, run: Any, of: Any
-) -> None:
+async def test_pods_become_available_after_min_ready_seconds_without_an_event(server: Any, run: Any, of: Any) -> None:
     server.put(replica_set(of, 2, minReadySeconds=30))
     await run(ReplicaSetController)
     server.make_ready()
