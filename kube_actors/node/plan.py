@@ -85,7 +85,13 @@ def _deadline(pod: Obj, facts: Facts) -> float | None:
 
 
 def _plan_sandbox(view: PodView, draft: _Draft) -> None:
-    if view.sandbox_id:
+    if view.running:
+        # Their ends are seen and told before the sandbox and all records of it go.
+        for each in view.running:
+            if each.latest is not None:
+                message = f"Stopping container {each.name}"
+                draft.actions.append(KillContainer(each.latest.id, each.name, message, hooks=False))
+    elif view.sandbox_id:
         draft.actions.append(RemoveSandbox(view.sandbox_id))
     else:
         draft.actions.append(CreateSandbox(view.sandbox_attempt))

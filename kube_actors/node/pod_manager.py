@@ -19,7 +19,7 @@ from kube_actors.client.informer import Informer
 from kube_actors.node.admission import admit
 from kube_actors.node.executor import Parts
 from kube_actors.node.node_events import WARNING
-from kube_actors.node.pod_worker import PodWorker
+from kube_actors.node.pod_worker import Phase, PodWorker
 from kube_actors.node.prober.manager import Prober
 from kube_actors.node.runtime.interface import PodRecord
 from kube_actors.node.status_manager import StatusManager
@@ -53,6 +53,12 @@ class PodManager:
         """The pods that have a worker."""
         return [worker.pod for worker in self._workers.values()]
 
+    @property
+    def _active(self) -> list[Obj]:
+        """The pods that hold resources and ports."""
+        over = (Phase.TERMINATED, Phase.GONE)
+        return [worker.pod for worker in self._workers.values() if worker.phase not in over]
+
     def find(self, namespace: str, name: str, uid: str = "") -> Obj | None:
         """The pod of that name; of that uid where it is given."""
         for worker in self._workers.values():
@@ -82,7 +88,7 @@ class PodManager:
         if worker is not None:
             worker.update_pod(obj)
             return
-        rejection = admit(obj, self.pods, self._labels, self._parts.allocatable)
+        rejection = admit(obj, self._active, self._labels, self._parts.allocatable)
         if rejection is not None:
             self._parts.events.pod(obj, WARNING, rejection.reason, rejection.message.removeprefix("Pod was rejected: "))
         worker = PodWorker(obj, self._parts, self._statuses, self._prober, self._tasks, rejection=rejection)

@@ -35,7 +35,7 @@ from kube_actors.node.memory import PodMemory
 from kube_actors.node.node_events import WARNING
 from kube_actors.node.plan import plan_pod
 from kube_actors.node.prober.manager import Prober
-from kube_actors.node.runtime.interface import PodRecord, Simulation
+from kube_actors.node.runtime.interface import PodRecord, RuntimeFailure, Simulation
 from kube_actors.node.status import TERMINAL, Situation, pod_status
 from kube_actors.node.status_manager import StatusManager
 from kube_actors.node.termination_message import read_message
@@ -86,7 +86,8 @@ class PodWorker:
         self._executor = Executor(parts)
         self._memory = PodMemory(started_at=parts.clock.now())
         self._failure = rejection
-        self._finished = rejection is not None
+        # A phase that somebody writes later is set right; one from before the agent's start is true.
+        self._finished = rejection is not None or (pod.get("status") or {}).get("phase") in TERMINAL
         self._gone = False
         self._grace: float | None = None
         self._clock = parts.clock
@@ -130,8 +131,7 @@ class PodWorker:
 
     @property
     def _ending(self) -> bool:
-        over = (self._pod.get("status") or {}).get("phase") in TERMINAL
-        return self._gone or self._finished or over or bool(self._pod["metadata"].get("deletionTimestamp"))
+        return self._gone or self._finished or bool(self._pod["metadata"].get("deletionTimestamp"))
 
     # SYNC
 
@@ -166,7 +166,7 @@ class PodWorker:
                 return
             for action in plan.actions:
                 await self._executor.perform(action, self._pod, view, self._memory)
-        log.error("a pod does not come to rest", pod=full_name(self._pod))
+        raise RuntimeFailure(f"the plans of the pod do not come to rest after {MAX_ROUNDS} rounds")
 
     async def _look(self) -> PodView:
         record = await self._parts.runtime.pod(self._uid)

@@ -68,8 +68,8 @@ class StatusManager:
     def set(self, pod: Obj, status: Obj) -> None:
         """The status that the pod shall have from now on."""
         entry = self._entry(pod)
-        if status != entry.wanted or entry.wanted != entry.known:
-            entry.wanted = status
+        entry.wanted = status
+        if changes(entry.known, status):
             self._write_soon(entry)
 
     def finish(self, pod: Obj) -> None:

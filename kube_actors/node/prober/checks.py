@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import os
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -106,8 +107,8 @@ def _network_error(error: BaseException, host: str, port: int) -> str:
         return "read: connection reset by peer"
     if isinstance(error, OSError) and error.errno == errno.EHOSTUNREACH:
         return f"{where}: connect: no route to host"
-    if isinstance(error, OSError):
-        return f"{where}: {(error.strerror or str(error)).lower()}"
+    if isinstance(error, OSError) and error.errno and error.errno > 0:
+        return f"{where}: connect: {os.strerror(error.errno).lower()}"
     return str(error)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
@@ -26,8 +27,9 @@ async def dial(targets: Targets, requests: AsyncIterator[Any]) -> AsyncIterator[
         async with asyncio.timeout(CONNECT_SECONDS):
             reader, writer = await asyncio.open_connection(address, opening.port)
     except (OSError, TimeoutError) as error:
-        text = getattr(error, "strerror", None) or "timed out"
-        raise Unavailable(f"dial tcp {address}:{opening.port}: connect: {text.lower()}") from error
+        number = error.errno if isinstance(error, OSError) else None
+        text = os.strerror(number).lower() if number else "connection timed out"
+        raise Unavailable(f"dial tcp {address}:{opening.port}: connect: {text}") from error
     tasks = Tasks("dial")
     try:
         yield pb.DialData()
