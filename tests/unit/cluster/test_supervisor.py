@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import pytest
@@ -86,7 +87,7 @@ def test_what_cannot_be_created_is_tried_less_and_less_often() -> None:
         reconciler.round()
         if len(actors.calls) > before:
             attempts.append(second)
-    gaps = [later - earlier for earlier, later in zip(attempts, attempts[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(attempts)]
     assert 4 <= len(attempts) <= 8
     assert gaps == sorted(gaps)
 
