@@ -75,6 +75,8 @@ class Scheduler:
         self._binder = Binder(client, self._bound)
         self._elector = LeaderElector(client, LEASE, identity, clock=self._clock) if identity else None
         self._tasks = Tasks(name)
+        # Pods still to be planned one by one, after a batch that could not be planned.
+        self._careful = 0
         self._nodes.add_handler(_NodeHandler(self))
         self._pods.add_handler(_PodHandler(self))
 
@@ -108,13 +110,14 @@ class Scheduler:
         await self.synced()
         log.info("scheduling", name=self._name, nodes=self.cache.nodes.count, pods=len(self.queue))
         while True:
-            pods = self.queue.pop(BATCH, self._clock.now())
+            pods = self.queue.pop(1 if self._careful else BATCH, self._clock.now())
             if not pods:
                 await self._wait()
                 continue
+            self._careful = max(self._careful - 1, 0)
             try:
                 await self._cycle(pods)
-            except Exception as error:  # the boundary: a batch that cannot be planned must not stop the scheduler
+            except Exception as error:  # noqa: BLE001  the boundary: one batch must not stop the scheduler
                 self._broken(pods, error)
             # Informers and others have their turn between two batches.
             await asyncio.sleep(0)
@@ -137,8 +140,13 @@ class Scheduler:
             raise
 
     def _broken(self, pods: Sequence[Pod], error: Exception) -> None:
-        """A bug, or an object that validation should not have let through: the batch waits, the columns are made anew."""
+        """A bug, or an object that validation should not have let through.
+
+        The columns are made anew, and the batch is tried again after its backoff, one pod at a time: then
+        only the one that is at fault fails.
+        """
         self.stats.errors += 1
+        self._careful = len(pods) if len(pods) > 1 else 0
         log.error("cannot plan", pods=[pod.name for pod in pods[:10]], count=len(pods), exc_info=error)
         self.cache.rebuild(self._nodes.list())
         for pod in pods:

@@ -30,7 +30,9 @@ class CountColumns(Generic[K]):
         return found
 
     def add(self, key: K, rows: Rows | int, amount: int) -> None:
-        self.counts[self.index(key), rows] += amount
+        # First the index, which may replace the array by a longer one.
+        index = self.index(key)
+        self.counts[index, rows] += amount
 
     def replace(self, row: int, values: Mapping[K, int]) -> None:
         """What the node has of each key, and nothing else."""

@@ -69,7 +69,9 @@ class Resources:
 
     def add_one(self, row: int, shape: Shape, sign: int) -> None:
         """The same for one node."""
-        self.requested[:, row] += sign * self.vector(shape)
+        # First the vector, which may replace the matrix by a longer one.
+        vector = self.vector(shape)
+        self.requested[:, row] += sign * vector
         self.nonzero[0, row] += sign * shape.nonzero_cpu
         self.nonzero[1, row] += sign * shape.nonzero_memory
 
