@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import pytest
+import structlog.testing
 
 from kube_actors.aio.clock import LoopClock, rfc3339
 from kube_actors.api import Obj
@@ -74,6 +75,13 @@ class Server(FakeKubeClient):
 
 
 Run = Callable[..., Awaitable[ControllerManager]]
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Failures are what some tests are about; rendering their tracebacks would take most of the time."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 @pytest.fixture
