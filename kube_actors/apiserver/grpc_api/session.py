@@ -22,7 +22,7 @@ from kube_actors.rpc.pb import api_pb2 as pb
 log = structlog.get_logger(__name__)
 
 MAX_IN_FLIGHT = 2048
-MESSAGE_BYTES = 4 << 20
+MESSAGE_BYTES = 256 << 10
 
 
 class Session:
@@ -70,7 +70,9 @@ class Session:
         self._news.set()
 
     async def _run(self, call: pb.Call) -> None:
-        self._ready.append(await self._answer(call))
+        answer = await self._answer(call)
+        # Only now: the list may have been sent and replaced while the call ran.
+        self._ready.append(answer)
 
     async def _answer(self, call: pb.Call) -> pb.Answer:
         name = call.WhichOneof("request") or ""
