@@ -30,7 +30,7 @@ def wanted(pod: Pod, reason: str, message: str, now: float) -> Obj | None:
     present = condition(pod.obj, TYPE) or {}
     if (present.get("status"), present.get("reason"), present.get("message")) == ("False", reason, message):
         return None
-    new: Obj = {"type": TYPE, "status": "False", "reason": reason, "message": message, "lastProbeTime": None}
+    new: Obj = {"type": TYPE, "status": "False", "reason": reason, "message": message}
     since = present.get("lastTransitionTime") if present.get("status") == "False" else None
     generation = pod.obj["metadata"].get("generation")
     if generation is not None:

@@ -61,14 +61,15 @@ def place(nodes: Nodes, shape: Shape, count: int, profile: Profile) -> list[int]
     """Rows for up to `count` pods of one shape, in order of preference. The columns have them already."""
     evaluation = Evaluation(nodes, shape, profile)
     rows: list[int] = []
-    while len(rows) < count:
+    while True:
         chosen = evaluation.best(count - len(rows))
         if not chosen.size:
-            break
+            return rows
         nodes.add_pods(chosen, shape)
-        evaluation.refresh(chosen)
         rows.extend(chosen.tolist())
-    return rows
+        if len(rows) == count:
+            return rows
+        evaluation.refresh(chosen)
 
 
 def _groups(pods: Iterable[Pod]) -> Iterable[tuple[Shape, list[Pod]]]:

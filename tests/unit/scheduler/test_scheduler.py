@@ -108,9 +108,12 @@ async def test_a_pod_that_fits_nowhere_says_why_and_is_placed_when_it_does(it: F
     (condition,) = stored["status"]["conditions"]
     assert condition.pop("lastTransitionTime")
     assert condition == {
-        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message, "lastProbeTime": None,
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": message,
         "observedGeneration": 1,
-    }  # fmt: skip
+    }
     it.client.put(node("c", "4"))
     await asyncio.sleep(1.1)
     assert it.nodes_of()["big"] == "c"
