@@ -71,7 +71,8 @@ core.CSIVolumeSource: readOnly
 # Strings that are pointers: kept when empty.
 _POINTER_STRINGS = _read("""
 *: runtimeClassName preemptionPolicy volumeMode volumeAttributesClassName procMount localhostProfile \
-fsGroupChangePolicy seLinuxChangePolicy supplementalGroupsPolicy appProtocol ipMode recursiveReadOnly mountPropagation stopSignal \
+fsGroupChangePolicy seLinuxChangePolicy \
+supplementalGroupsPolicy appProtocol ipMode recursiveReadOnly mountPropagation stopSignal \
 matchPolicy failurePolicy sideEffects reinvocationPolicy reclaimPolicy volumeBindingMode unhealthyPodEvictionPolicy
 admissionregistration.ParamRef: parameterNotFoundAction
 admissionregistration.Rule: scope

@@ -108,7 +108,8 @@ class LabelSelector:
         """
         if selector is None:
             return _NOTHING
-        requirements = [Requirement(key, IN, (value,)) for key, value in (selector.get("matchLabels") or {}).items()]
+        labels = selector.get("matchLabels") or {}
+        requirements = [Requirement(key, EQUALS, (value,)) for key, value in labels.items()]
         for expression in selector.get("matchExpressions") or ():
             operator = _OBJECT_OPERATORS.get(expression.get("operator", ""))
             if operator is None:

@@ -9,27 +9,19 @@ from functools import cache
 from typing import Any
 
 from kube_actors.aio.clock import parse_rfc3339
-from kube_actors.api import Obj
+from kube_actors.api import Obj, schema
 from kube_actors.api.resources import Resource
 from kube_actors.api.tables.durations import duration_human
 
-NAME_DESCRIPTION = (
-    "Name must be unique within a namespace. Is required when creating resources, although some resources may allow "
-    "a client to request the generation of an appropriate name automatically. Name is primarily intended for creation "
-    "idempotence and configuration definition. Cannot be updated. More info: "
-    "https://kubernetes.io/docs/concepts/overview/working-with-objects/names#names"
-)
-CREATED_DESCRIPTION = (
-    "CreationTimestamp is a timestamp representing the server time when this object was created. It is not guaranteed "
-    "to be set in happens-before order across separate operations. Clients may not set this value. It is represented "
-    "in RFC3339 form and is in UTC.\n\nPopulated by the system. Read-only. Null for lists. More info: "
-    "https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata"
-)
+_META = "=meta.ObjectMeta"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a Table; those with a priority above 0 are shown with `-o wide` only."""
+    """One column of a Table; those with a priority above 0 are shown with `-o wide` only.
+
+    A description `=apps.DeploymentSpec.selector` is that field's own, from the schema.
+    """
 
     name: str
     description: str = ""
@@ -43,9 +35,25 @@ class Column:
             "name": self.name,
             "type": self.type,
             "format": self.format,
-            "description": self.description,
+            "description": _described(self.description),
             "priority": self.priority,
         }
+
+
+_MACHINERY = "io.k8s.apimachinery.pkg.apis.meta.v1"
+
+
+def _described(text: str) -> str:
+    if not text.startswith("="):
+        return text
+    group, definition, field = text[1:].split(".")
+    group, _, version = group.partition("/")
+    prefix = _MACHINERY if group == "meta" else f"io.k8s.api.{group}.{version or 'v1'}"
+    return str(schema.definitions()[f"{prefix}.{definition}"]["properties"][field].get("description", ""))
+
+
+NAME = Column("Name", f"{_META}.name", format="name")
+AGE = Column("Age", f"{_META}.creationTimestamp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,30 @@ class Printer:
 
     columns: tuple[Column, ...]
     cells: Callable[[Obj, float], list[Any]]
+    # Conditions of a row: kubectl shows completed pods apart.
+    conditions: Callable[[Obj], list[Obj]] | None = None
 
 
-# group -> the module with its kinds' printers
-_MODULES: dict[str, str] = {}
+# group -> the module with its kinds' printers, imported when the first Table of the group is asked for.
+_MODULES = {
+    "": "core",
+    "admissionregistration.k8s.io": "others",
+    "apps": "workloads",
+    "autoscaling": "scaling",
+    "batch": "workloads",
+    "certificates.k8s.io": "others",
+    "coordination.k8s.io": "others",
+    "discovery.k8s.io": "network",
+    "events.k8s.io": "core",
+    "flowcontrol.apiserver.k8s.io": "others",
+    "networking.k8s.io": "network",
+    "node.k8s.io": "others",
+    "policy": "scaling",
+    "rbac.authorization.k8s.io": "others",
+    "resource.k8s.io": "others",
+    "scheduling.k8s.io": "others",
+    "storage.k8s.io": "storage",
+}
 
 
 def age(obj: Obj, now: float) -> str:
@@ -75,7 +103,7 @@ def _generic_cells(obj: Obj, now: float) -> list[Any]:
 
 
 _GENERIC = Printer(
-    (Column("Name", NAME_DESCRIPTION, format="name"), Column("Created At", CREATED_DESCRIPTION, type="date")),
+    (NAME, Column("Created At", f"{_META}.creationTimestamp", type="date")),
     _generic_cells,
 )
 
@@ -102,13 +130,24 @@ def table_row(resource: Resource, obj: Obj, now: float) -> list[Any]:
     return printer(resource.group, resource.version, resource.kind).cells(obj, now)
 
 
+def table_row_conditions(resource: Resource, obj: Obj) -> list[Obj]:
+    """The TableRowConditions of one object's row: none but for pods that have finished."""
+    conditions = printer(resource.group, resource.version, resource.kind).conditions
+    return conditions(obj) if conditions is not None else []
+
+
 def table(resource: Resource, objects: Iterable[Obj], now: float) -> Obj:
     """A Table with one row an object and no objects in them."""
     cells = printer(resource.group, resource.version, resource.kind).cells
+    rows: list[Obj] = []
+    for obj in objects:
+        row: Obj = {"cells": cells(obj, now)}
+        conditions = table_row_conditions(resource, obj)
+        rows.append(row | {"conditions": conditions} if conditions else row)
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": {},
         "columnDefinitions": table_columns(resource),
-        "rows": [{"cells": cells(obj, now)} for obj in objects],
+        "rows": rows,
     }
