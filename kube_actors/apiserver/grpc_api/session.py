@@ -22,7 +22,7 @@ from kube_actors.rpc.pb import api_pb2 as pb
 log = structlog.get_logger(__name__)
 
 MAX_IN_FLIGHT = 2048
-MESSAGE_BYTES = 256 << 10
+MESSAGE_BYTES = 1 << 20
 
 
 class Session:
