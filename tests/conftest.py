@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import os
-from collections.abc import AsyncIterator
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.lab import DockerLab
+
+LAB = "kube_actors_docker_lab"
 
 # Set by CI: every test has what it needs there, so a skip is a failure. The one exception are tests that
 # compare with recorded answers of a real API server, which are no part of the project.
@@ -36,3 +47,54 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.outcome = "failed"
         report.longrepr = f"skipped where nothing may be: {report.longrepr}"
     return report
+
+
+@pytest.fixture
+def make_docker_lab() -> Iterator[Callable[[], DockerLab]]:
+    """Makes Docker labs (tests/e2e/lab.py), each in a network namespace of its own; all are gone after the test."""
+    with _labs() as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def docker_lab() -> Iterator[DockerLab]:
+    """One Docker lab for the tests of a module, with the busybox image in it."""
+    with _labs() as make:
+        lab = make()
+        lab.import_busybox()
+        yield lab
+
+
+@contextmanager
+def _labs() -> Iterator[Callable[[], DockerLab]]:
+    module = _lab_module()
+    if reason := module.why_not():
+        pytest.skip(reason)
+    made: list[DockerLab] = []
+
+    def make() -> DockerLab:
+        lab: DockerLab = module.DockerLab()
+        made.append(lab)
+        lab.start()
+        return lab
+
+    try:
+        yield make
+    finally:
+        for lab in made:
+            lab.stop()
+    left = [leak for lab in made for leak in lab.leaks()]
+    assert not left, f"left behind: {left}"
+
+
+def _lab_module() -> ModuleType:
+    """tests/ is no package, so the module is loaded by its path, once."""
+    if LAB in sys.modules:
+        return sys.modules[LAB]
+    spec = importlib.util.spec_from_file_location(LAB, Path(__file__).parent / "e2e" / "lab.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[LAB] = module
+    spec.loader.exec_module(module)
+    return module

@@ -100,10 +100,17 @@ class DockerLab:
             time.sleep(0.1)
 
     def stop_engine(self, sign: int = signal.SIGTERM) -> None:
+        """With KILL its containerd goes too, as with a service; containers then run on under their shims."""
         dockerd, self._dockerd = self._dockerd, None
         if dockerd is None:
             return
         dockerd.send_signal(sign)
+        if sign == signal.SIGKILL:
+            for pid in self._processes():
+                if Path(f"/proc/{pid}/comm").read_text().strip() == "containerd":
+                    os.kill(pid, sign)
+            # The next dockerd takes the number for that of a living containerd while nobody has waited for the dead.
+            (self.folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
         try:
             dockerd.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:

@@ -20,6 +20,7 @@ from kube_actors.node.runtime.interface import RuntimeFailure
 # The engine closes the streams a moment before it notes the exit code.
 _EXIT_POLL_SECONDS = 0.01
 _EXIT_POLL_LIMIT = 0.2
+_START_POLLS = 10
 
 
 class _Session:
@@ -101,6 +102,12 @@ class DockerExec(_Session):
             return
         with suppress(RuntimeFailure, ProcessLookupError, PermissionError):
             state = await self._state()
+            # It may have been accepted and not started yet.
+            for _ in range(_START_POLLS):
+                if not state["Running"] or state["Pid"]:
+                    break
+                await asyncio.sleep(_EXIT_POLL_LIMIT)
+                state = await self._state()
             if state["Running"] and _belongs(state["Pid"], self._container):
                 os.kill(state["Pid"], signal.SIGKILL)
 
