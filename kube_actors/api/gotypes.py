@@ -205,6 +205,11 @@ storage.VolumeAttachment: status
 # Optional fields that are encoded even when empty.
 _ALWAYS = _read("""
 apps.StatefulSetOrdinals: start
+apps.StatefulSetSpec: serviceName
+autoscaling.HorizontalPodAutoscalerStatus: currentMetrics
+core.Event: reportingComponent reportingInstance
+core.TypedLocalObjectReference: apiGroup
+core.TypedObjectReference: apiGroup
 apps.StatefulSetStatus: availableReplicas
 discovery.EndpointSlice: ports endpoints
 flowcontrol.FlowSchemaSpec: matchingPrecedence
@@ -213,6 +218,8 @@ policy.PodDisruptionBudgetStatus: currentHealthy desiredHealthy disruptionsAllow
 rbac.ClusterRole: rules
 rbac.Role: rules
 scheduling.PriorityClass: value
+storage.CSINodeDriver: topologyKeys
+resource.DeviceClaim: requests
 """)
 
 # Required fields that are pointers or left out when empty: never filled in.
@@ -264,6 +271,11 @@ def keeps_zero(node: SchemaNode, field: str) -> bool:
     if child.type == "string":
         return _has(_POINTER_STRINGS, node, field)
     return field in _POINTER_SCALARS.get(key_of(node), _NONE) or not _has(_PLAIN_SCALARS, node, field)
+
+
+def zero_is_null(node: SchemaNode, field: str) -> bool:
+    """Whether this field is a pointer that is encoded as null when it is not set."""
+    return field == "apiGroup" and _has(_POINTER_STRINGS, node, field)
 
 
 def is_filled(node: SchemaNode, field: str) -> bool:

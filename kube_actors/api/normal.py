@@ -317,7 +317,7 @@ class _Field:
         self.run = normalizer(child)
         if child.type in ("array", "object") and not child.preserve_unknown:
             holds_many = child.type == "array" or child.is_map
-            self.drop_empty = holds_many and name not in node.required and not gotypes.is_filled(node, name)
+            self.drop_empty = holds_many  # always written ones come back as null, as from Go's nil
         elif child.type in ("integer", "string") and child.format != "date-time":
             self.drop_empty = not gotypes.keeps_zero(node, name)
 
@@ -334,6 +334,8 @@ def _zero(node: SchemaNode, name: str) -> Callable[[], Any] | None:
         return lambda: "0"
     if child.is_int_or_string:
         return lambda: 0
+    if gotypes.zero_is_null(node, name):
+        return lambda: None
     zeros: dict[str, Any] = {"string": "", "integer": 0, "boolean": False, "number": 0}
     zero = zeros.get(child.type)
     if child.format in ("date-time", "byte"):

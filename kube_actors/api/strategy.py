@@ -35,7 +35,6 @@ _COUNTED: dict[str, tuple[str, ...]] = {
     "Ingress": ("spec",),
     "IngressClass": ("spec",),
     "NetworkPolicy": ("spec",),
-    "ServiceCIDR": ("spec",),
     "EndpointSlice": ("endpoints", "ports", "addressType"),
     "MutatingWebhookConfiguration": ("webhooks",),
     "ValidatingWebhookConfiguration": ("webhooks",),
@@ -155,7 +154,28 @@ def _update_namespace(new: Obj, old: Obj) -> None:
 
 def _create_pod(obj: Obj) -> None:
     _apparmor(obj)
+    _drop_disabled(obj["spec"])
     obj["status"] = {"phase": "Pending", "qosClass": qos_class(obj["spec"])}
+    if obj["spec"].get("schedulingGates"):
+        obj["status"]["conditions"] = [
+            {
+                "type": "PodScheduled",
+                "status": "False",
+                "reason": "SchedulingGated",
+                "message": "Scheduling is blocked due to non-empty scheduling gates",
+                "lastProbeTime": None,
+                "lastTransitionTime": obj["metadata"].get("creationTimestamp"),
+            }
+        ]
+
+
+def _drop_disabled(spec: Obj) -> None:
+    """Fields whose features are off by default, and a grace period that cannot be."""
+    for volume in spec.get("volumes") or ():
+        for source in (volume.get("projected") or {}).get("sources") or ():
+            source.pop("podCertificate", None)
+    if spec.get("terminationGracePeriodSeconds", 0) < 0:
+        spec["terminationGracePeriodSeconds"] = 1
 
 
 _APPARMOR = "container.apparmor.security.beta.kubernetes.io/"
@@ -215,6 +235,41 @@ def service_families(spec: Obj) -> None:
     spec.setdefault("ipFamilyPolicy", "SingleStack")
 
 
+def _update_service(new: Obj, old: Obj) -> None:
+    """What was allocated stays where the client does not name it."""
+    spec, before = new["spec"], old["spec"]
+    if "ExternalName" in (spec.get("type"), before.get("type")):
+        return
+    for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+        if field in before and (field != "clusterIPs" or spec.get("clusterIP") == before.get("clusterIP")):
+            spec.setdefault(field, before[field])
+    if spec.get("type") not in ("NodePort", "LoadBalancer"):
+        return
+    allocated = {(port.get("protocol"), port["port"]): port.get("nodePort") for port in before.get("ports") or ()}
+    for port in spec.get("ports") or ():
+        known = allocated.get((port.get("protocol"), port["port"]))
+        if known and not port.get("nodePort"):
+            port["nodePort"] = known
+    if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
+        if before.get("healthCheckNodePort"):
+            spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
+
+
+def _drop_lease_fields(obj: Obj) -> None:
+    """Coordinated leader election is off by default."""
+    for field in ("strategy", "preferredHolder"):
+        obj["spec"].pop(field, None)
+
+
+def _create_node(obj: Obj) -> None:
+    obj["spec"].pop("configSource", None)
+
+
+def _update_node(new: Obj, old: Obj) -> None:
+    if "configSource" not in old["spec"]:
+        new["spec"].pop("configSource", None)
+
+
 def _create_daemon_set(obj: Obj) -> None:
     annotations = obj["metadata"].setdefault("annotations", {})
     annotations[TEMPLATE_GENERATION] = "1"
@@ -226,15 +281,18 @@ def _update_daemon_set(new: Obj, old: Obj) -> None:
     new["metadata"].setdefault("annotations", {})[TEMPLATE_GENERATION] = str(before + grown)
 
 
-def _drop_disabled_stateful(obj: Obj) -> None:
-    for template in obj["spec"].get("volumeClaimTemplates") or ():
-        template.setdefault("status", {})["phase"] = "Pending"
+_DATA_SOURCES = (("", "PersistentVolumeClaim"), ("snapshot.storage.k8s.io", "VolumeSnapshot"))
 
 
 def _claim_sources(obj: Obj) -> None:
     """dataSource and dataSourceRef say the same where one is given."""
     spec = obj["spec"]
+    if (spec.get("dataSourceRef") or {}).get("namespace"):  # sources of other namespaces are off by default
+        del spec["dataSourceRef"]
     source, reference = spec.get("dataSource"), spec.get("dataSourceRef")
+    if source and not reference and (source.get("apiGroup") or "", source.get("kind")) not in _DATA_SOURCES:
+        source = None
+        del spec["dataSource"]
     if source and not reference:
         spec["dataSourceRef"] = dict(source)
     elif reference and not source and not reference.get("namespace"):
@@ -247,7 +305,7 @@ def _create_claim(obj: Obj) -> None:
 
 
 def _create_volume(obj: Obj) -> None:
-    obj["status"] = {"phase": "Pending"}
+    obj["status"] = {"phase": "Pending", "lastPhaseTransitionTime": obj["metadata"].get("creationTimestamp")}
 
 
 def _create_job(obj: Obj) -> None:
@@ -264,6 +322,8 @@ def _create_job(obj: Obj) -> None:
     }
     for key, value in marks.items():
         labels.setdefault(key, value)
+    if not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(labels)
     selector = spec.setdefault("selector", {})
     selector.setdefault("matchLabels", {}).setdefault("batch.kubernetes.io/controller-uid", uid)
 
@@ -280,7 +340,8 @@ _CREATE: dict[tuple[str, str], Callable[[Obj], Any]] = {
     ("", "PersistentVolume"): _create_volume,
     ("", "PersistentVolumeClaim"): _create_claim,
     ("apps", "DaemonSet"): _create_daemon_set,
-    ("apps", "StatefulSet"): _drop_disabled_stateful,
+    ("", "Node"): _create_node,
+    ("coordination.k8s.io", "Lease"): _drop_lease_fields,
     ("batch", "Job"): _create_job,
     ("certificates.k8s.io", "CertificateSigningRequest"): _create_signing_request,
 }
@@ -289,4 +350,7 @@ _UPDATE: dict[tuple[str, str], Callable[[Obj, Obj], Any]] = {
     ("", "Pod"): _update_pod,
     ("", "Secret"): _update_secret,
     ("apps", "DaemonSet"): _update_daemon_set,
+    ("", "Service"): _update_service,
+    ("", "Node"): _update_node,
+    ("coordination.k8s.io", "Lease"): lambda new, _: _drop_lease_fields(new),
 }

@@ -53,6 +53,11 @@ def _endpoints(obj: Obj) -> None:
 
 
 def _node(obj: Obj) -> None:
+    spec = obj["spec"]
+    if spec.get("podCIDR") and not spec.get("podCIDRs"):  # the second holds the first, and more
+        spec["podCIDRs"] = [spec["podCIDR"]]
+    elif spec.get("podCIDRs"):
+        spec["podCIDR"] = spec["podCIDRs"][0]
     status = obj.get("status") or {}
     if "capacity" in status:
         status.setdefault("allocatable", dict(status["capacity"]))

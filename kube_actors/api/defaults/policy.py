@@ -20,6 +20,8 @@ def _binding(obj: Obj) -> None:
 
 def _autoscaler_v1(obj: Obj) -> None:
     obj["spec"].setdefault("minReplicas", 1)
+    if not any(key.startswith("autoscaling.alpha.kubernetes.io/") for key in obj["metadata"].get("annotations") or ()):
+        obj["spec"].setdefault("targetCPUUtilizationPercentage", 80)
 
 
 def _autoscaler(obj: Obj) -> None:

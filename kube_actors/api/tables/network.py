@@ -23,8 +23,8 @@ def _slice_endpoints(obj: Obj) -> str:
 
 
 def _slice_ports(obj: Obj) -> str:
-    ports = obj.get("ports") or ()
-    return _more([str(port.get("port", "*")) for port in ports], _SHOWN_ENDPOINTS) or UNSET
+    ports = [str(port["port"]) for port in obj.get("ports") or () if "port" in port]
+    return _more(ports, _SHOWN_ENDPOINTS) or UNSET
 
 
 def _hosts(obj: Obj) -> str:

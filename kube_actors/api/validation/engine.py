@@ -15,10 +15,14 @@ from kube_actors.api.validation.rules import Rules
 # group -> the module with its kinds' rules; imported when the first object of the group arrives.
 _MODULES = {
     "": "core",
+    "admissionregistration.k8s.io": "others",
     "apps": "apps",
     "coordination.k8s.io": "coordination",
     "discovery.k8s.io": "coordination",
     "events.k8s.io": "core",
+    "certificates.k8s.io": "others",
+    "policy": "others",
+    "rbac.authorization.k8s.io": "others",
 }
 
 

@@ -67,5 +67,5 @@ def _new_event_update(causes: Causes, new: Obj, old: Obj) -> None:
 
 
 
-EVENT = Rules(create=_core_event)
-NEW_EVENT = Rules(create=_new_event, update=_new_event_update)
+EVENT = Rules(create=_core_event, checks_metadata=False)
+NEW_EVENT = Rules(create=_new_event, checks_metadata=False, update=_new_event_update)
