@@ -105,7 +105,6 @@ class Heartbeat:
             self._node = await self._client.create(NODES, wanted)
         except AlreadyExists:
             await self._take_over(wanted)
-        assert self._node is not None
         # Whether a server takes the status with a creation is its own affair: it is reported again.
         await self._report(force=True)
 
@@ -119,25 +118,23 @@ class Heartbeat:
         self._node = await self._client.patch(NODES, self._config.name, patch)
 
     async def _report(self, force: bool = False) -> None:
-        assert self._node is not None
         observed = await self._observe()
-        old = self._node.get("status") or {}
-        status = node_status(self._config, self._machine, observed, old)
-        due = observed.now - self._reported_at >= self._config.status_report_interval
-        # A node with a problem keeps asking: the answer may hold what it lacks, such as a pod CIDR.
-        if not (force or due or observed.problem) and same_but_for_heartbeat(old, status):
-            return
+        name = self._config.name
         try:
-            await self._write(status)
+            # As it is now: a controller may have declared the node lost, or given it a pod CIDR.
+            node = await self._client.get(NODES, name)
         except NotFound:
             # Somebody deleted the Node while its agent lives: it registers again, as kubelet does on a restart.
-            self._node = await self._client.create(NODES, node_object(self._config, self._machine, observed))
-        self._reported_at = observed.now
-        self._on_node(self._node)
-
-    async def _write(self, status: Obj) -> None:
-        """Merge, so that what others wrote into the status (volumes attached) stays."""
-        self._node = await self._client.patch(NODES, self._config.name, {"status": status}, subresource="status")
+            node = await self._client.create(NODES, node_object(self._config, self._machine, observed))
+            force = True
+        old = node.get("status") or {}
+        status = node_status(self._config, self._machine, observed, old)
+        due = observed.now - self._reported_at >= self._config.status_report_interval
+        if force or due or not same_but_for_heartbeat(old, status):
+            node = await self._client.patch(NODES, name, {"status": status}, subresource="status")
+            self._reported_at = observed.now
+        self._node = node
+        self._on_node(node)
 
     # Lease
 

@@ -1,8 +1,8 @@
 """Probes and HTTP/TCP checks of containers.
 
-    Prober.sync(pod, view) ──> one ProbeWorker a (run, kind) ──> checks: exec, http, tcp
+    Prober.sync(pod, view) ──> one ProbeWorker a (run, kind) ──> checks: exec, http, tcp, grpc
                                         └── results ──> Probed, by container id ──> plan and status
 
-A worker belongs to one run of a container and ends with it. A gRPC probe needs a health client in `rpc/`;
-until there is one its result is unknown, as for a handler that Kubernetes does not know.
+A worker belongs to one run of a container and ends with it. Nothing here decides: what a verdict means for the
+container is the plan's business.
 """

@@ -8,6 +8,7 @@ from typing import cast
 
 from kube_actors.api import Obj
 from kube_actors.node.prober.checks import MAX_BODY, Result, http_get, tcp_connect
+from kube_actors.node.prober.grpc import grpc_check
 from kube_actors.node.runtime.interface import Runtime, RuntimeFailure, Simulation
 
 
@@ -35,6 +36,8 @@ class ContainerChecks:
             return await http_get(action["httpGet"], ip, ports, timeout)
         if action.get("tcpSocket") is not None:
             return await tcp_connect(action["tcpSocket"], ip, ports, timeout)
+        if action.get("grpc") is not None:
+            return await grpc_check(action["grpc"], ip, timeout)
         return Result(False, f"missing probe handler for {container['name']}", unknown=True)
 
     async def execute(self, container_id: str, command: tuple[str, ...], timeout: float) -> Result:

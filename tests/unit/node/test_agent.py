@@ -8,7 +8,9 @@ import itertools
 import pytest
 
 from kube_actors.api.resources import EVENTS, LEASES, NODES, PODS
+from kube_actors.node.runtime.interface import PodRecord, RuntimeFailure
 from kube_actors.node.runtime.simulated import Behaviour, Rule, SimulatedConfig
+from kube_actors.rpc.errors import RpcError
 
 from .conftest import NODE, MakeWorld, World, make_pod
 
@@ -301,8 +303,6 @@ async def test_a_host_port_that_is_taken_fails_the_second_pod(make_world: MakeWo
 
 
 async def test_statuses_catch_up_when_the_api_server_was_away(make_world: MakeWorld) -> None:
-    from kube_actors.rpc.errors import RpcError
-
     world = await make_world()
     await world.agent.registered()
     world.client.fail("patch", PODS, RpcError("UNAVAILABLE", "away"), times=6)
@@ -319,3 +319,108 @@ async def test_a_hundred_pods_at_rest_do_nothing(make_world: MakeWorld) -> None:
     await asyncio.sleep(600)
     assert len([1 for _, plural, _ in world.client.writes if plural in ("pods", "events")]) == before
     assert world.runtime.starts == 100
+
+
+async def test_a_dead_sandbox_is_made_again_and_its_containers_count_on(make_world: MakeWorld) -> None:
+    world = await make_world(None, make_pod())
+    await world.until(lambda: world.status().get("phase") == "Running")
+    (record,) = await world.runtime.list_pods()
+    await world.runtime.stop_sandbox(record.sandbox_id)
+    await world.until(lambda: world.container().get("restartCount") == 1)
+    await world.until(lambda: condition(world, "Ready") == "True")
+    assert world.container()["lastState"]["terminated"]["exitCode"] == 137
+    assert world.status()["podIP"] == "10.1.0.2"
+    await asyncio.sleep(1)
+    assert [reason for reason, _ in events(world)].count("SandboxChanged") == 1
+
+
+async def test_a_machine_that_booted_anew_starts_its_pods_again(make_world: MakeWorld) -> None:
+    world = await make_world(None, make_pod(), make_pod("once", restartPolicy="Never"))
+    await world.until(
+        lambda: world.status().get("phase") == "Running" and world.status("once").get("phase") == "Running"
+    )
+    await world.agent.stop()
+    for record in await world.runtime.list_pods():
+        await world.runtime.remove_sandbox(record.sandbox_id)
+    world.agent = world.new_agent()
+    await world.agent.start()
+    await world.until(lambda: world.container().get("restartCount") == 1)
+    await world.until(lambda: world.status("once").get("phase") == "Failed")
+    assert world.container()["lastState"]["terminated"]["reason"] == "ContainerStatusUnknown"
+    assert world.runtime.starts == 3
+
+
+async def test_a_changed_image_restarts_the_container(make_world: MakeWorld) -> None:
+    world = await make_world(None, make_pod())
+    await world.until(lambda: world.status().get("phase") == "Running")
+    pod = world.pod()
+    assert pod is not None
+    world.client.put(pod | {"spec": pod["spec"] | {"containers": [{"name": "c", "image": "web:2"}]}})
+    await world.until(lambda: world.container().get("restartCount") == 1)
+    assert world.container()["image"] == "web:2"
+    await asyncio.sleep(1)
+    assert ("Killing", "Container c definition changed, will be restarted") in events(world)
+
+
+async def test_an_ephemeral_container_joins_a_running_pod(make_world: MakeWorld) -> None:
+    world = await make_world(None, make_pod())
+    await world.until(lambda: world.status().get("phase") == "Running")
+    pod = world.pod()
+    assert pod is not None
+    world.client.put(pod | {"spec": pod["spec"] | {"ephemeralContainers": [{"name": "debug", "image": "sh:1"}]}})
+    await world.until(lambda: world.status().get("ephemeralContainerStatuses"))
+    await world.until(lambda: "running" in world.status()["ephemeralContainerStatuses"][0]["state"])
+    assert world.container()["restartCount"] == 0
+
+
+async def test_a_node_that_was_deleted_registers_again(make_world: MakeWorld) -> None:
+    world = await make_world()
+    await world.agent.registered()
+    world.client.remove(NODES, NODE)
+    await asyncio.sleep(15)
+    node = world.client.peek(NODES, NODE)
+    assert node is not None
+    assert node["status"]["conditions"]
+
+
+async def test_a_node_declared_lost_says_that_it_is_there(make_world: MakeWorld) -> None:
+    world = await make_world()
+    await world.agent.registered()
+    node = world.client.peek(NODES, NODE)
+    assert node is not None
+    lost = [each | {"status": "Unknown"} for each in node["status"]["conditions"]]
+    world.client.put(node | {"status": node["status"] | {"conditions": lost}})
+    await asyncio.sleep(12)
+    found = world.client.peek(NODES, NODE)
+    assert found is not None
+    assert {each["type"]: each["status"] for each in found["status"]["conditions"]}["Ready"] == "True"
+
+
+async def test_a_pod_is_deleted_while_its_image_is_pulled(make_world: MakeWorld) -> None:
+    world = await make_world(SimulatedConfig(Behaviour(pull_seconds=500)), make_pod())
+    await asyncio.sleep(5)
+    world.delete()
+    assert await world.until(lambda: world.pod() is None) < 2
+    assert world.runtime.starts == 0
+
+
+async def test_a_runtime_that_is_away_makes_the_node_not_ready(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await make_world(None, make_pod())
+    await world.until(lambda: world.status().get("phase") == "Running")
+
+    async def away() -> list[PodRecord]:
+        raise RuntimeFailure("the engine does not answer")
+
+    monkeypatch.setattr(world.runtime, "list_pods", away)
+    await asyncio.sleep(70)
+    node = world.client.peek(NODES, NODE)
+    assert node is not None
+    ready = next(each for each in node["status"]["conditions"] if each["type"] == "Ready")
+    assert (ready["status"], ready["message"]) == ("False", "container runtime is down: the engine does not answer")
+    monkeypatch.undo()
+    await asyncio.sleep(30)
+    node = world.client.peek(NODES, NODE)
+    assert node is not None
+    assert next(each["status"] for each in node["status"]["conditions"] if each["type"] == "Ready") == "True"
