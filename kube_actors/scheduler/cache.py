@@ -97,8 +97,11 @@ class Cache:
 
     def put_node(self, old: Obj | None, new: Obj) -> ClusterEvent:
         """A node came or changed: what pods that wait may hope for."""
-        self.nodes.set_node(new)
-        return ClusterEvent.NODE_ADD if old is None else node_change(old, new)
+        event = ClusterEvent.NODE_ADD if old is None else node_change(old, new)
+        # Most changes of nodes are signs of life, which must not cost all evaluations.
+        if event or (old is not None and _differs(old, new, "status", "images")):
+            self.nodes.set_node(new)
+        return event
 
     def remove_node(self, node: Obj) -> None:
         self.nodes.remove_node(name_of(node))

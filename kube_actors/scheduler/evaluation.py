@@ -10,12 +10,13 @@ from kube_actors.scheduler.framework import MAX_SCORE, Normalize, Profile, Scope
 from kube_actors.scheduler.shape import Shape
 
 NONE: Ints = np.zeros(0, np.intp)
-# Nodes with equal scores are told apart by their pods, up to this many.
-TIES = 1 << 20
+PODS_MATTER = (Scope.ROW, Scope.CLUSTER)
+# Shapes whose evaluations are kept.
+REMEMBERED = 128
 
 
 class Evaluation:
-    """`fits` and `scores` of every row."""
+    """`best` rows for one shape; good for one epoch of the nodes."""
 
     def __init__(self, nodes: Nodes, shape: Shape, profile: Profile) -> None:
         self._nodes, self._shape, self._profile = nodes, shape, profile
@@ -26,7 +27,9 @@ class Evaluation:
         self._everywhere = any(
             plugin.scope is Scope.CLUSTER for plugin in (*profile.filters, *(plugin for plugin, _ in profile.scores))
         )
-        self._fits = self._eligible()
+        self._version = nodes.version
+        self._eligible = self._find_eligible()
+        self._fits = self._eligible & self._passes(nodes.all, PODS_MATTER)
         self._fixed = np.zeros(self._fits.shape, np.int64)
         self._relative: list[tuple[ScorePlugin, int, Ints]] = []
         self._read_static()
@@ -45,22 +48,30 @@ class Evaluation:
             ties = ties[np.argsort(pods, kind="stable")[:limit]]
         return ties
 
+    def catch_up(self) -> None:
+        """Take in what pods came and went since the last look."""
+        rows = self._nodes.rows_changed_since(self._version)
+        if len(rows):
+            self.refresh(rows)
+
     def refresh(self, rows: Ints) -> None:
-        """These rows took a pod each."""
+        """The pods on these rows changed, and on no others."""
+        self._version = self._nodes.version
         again: Rows = self._nodes.all if self._everywhere else rows
-        self._fits[again] &= self._passes(again, (Scope.ROW, Scope.CLUSTER))
+        self._fits[again] = self._eligible[again] & self._passes(again, PODS_MATTER)
         self._scores[again] = self._dynamic_scores(again)
 
-    def _eligible(self) -> Bools:
+    def _find_eligible(self) -> Bools:
+        """The nodes that the pod may use at all, whatever runs there."""
         rows = self._nodes.all
-        fits = self._nodes.valid[rows] & self._passes(rows, tuple(Scope))
+        eligible = self._nodes.valid[rows] & self._passes(rows, (Scope.NODE,))
         for plugin in self._profile.prefilters:
             narrowed = plugin.prefilter(self._shape, self._nodes)
             if isinstance(narrowed, str):
-                return np.zeros(fits.shape, np.bool_)
+                return np.zeros(eligible.shape, np.bool_)
             if narrowed is not None:
-                fits &= narrowed
-        return fits
+                eligible &= narrowed
+        return eligible
 
     def _passes(self, rows: Rows, scopes: tuple[Scope, ...]) -> Bools:
         passes = np.ones(self._nodes.valid[rows].shape, np.bool_)
@@ -105,3 +116,26 @@ def normalized(raw: Ints, how: Normalize, fits: Bools) -> Ints:
         return np.full(raw.shape, MAX_SCORE if how is Normalize.DOWN else 0, np.int64)
     scaled: Ints = np.minimum(raw, largest) * MAX_SCORE // largest
     return MAX_SCORE - scaled if how is Normalize.DOWN else scaled
+
+
+class Evaluations:
+    """Evaluations of the shapes seen lately, so that a pod of a known shape costs what changed since.
+
+    Those of another epoch, or of other columns, are dropped.
+    """
+
+    def __init__(self) -> None:
+        self._of: tuple[Nodes | None, int] = (None, 0)
+        self._known: dict[Shape, Evaluation] = {}
+
+    def get(self, nodes: Nodes, shape: Shape, profile: Profile) -> Evaluation:
+        """The current evaluation of that shape."""
+        if self._of != (nodes, nodes.epoch) or len(self._known) >= REMEMBERED:
+            self._known.clear()
+            self._of = (nodes, nodes.epoch)
+        found = self._known.get(shape)
+        if found is None:
+            found = self._known[shape] = Evaluation(nodes, shape, profile)
+        else:
+            found.catch_up()
+        return found

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from kube_actors.scheduler.columns.nodes import Nodes
 from kube_actors.scheduler.diagnosis import Diagnosis, diagnose
-from kube_actors.scheduler.evaluation import Evaluation
+from kube_actors.scheduler.evaluation import Evaluation, Evaluations
 from kube_actors.scheduler.framework import Profile
 from kube_actors.scheduler.pod import Pod
 from kube_actors.scheduler.shape import Shape
@@ -44,11 +44,15 @@ class Plan:
     failures: list[Failure]
 
 
-def plan(nodes: Nodes, pods: Sequence[Pod], profile: Profile) -> Plan:
-    """Place as many of `pods` as fit; `pods` come in the order of the queue."""
+def plan(nodes: Nodes, pods: Sequence[Pod], profile: Profile, known: Evaluations | None = None) -> Plan:
+    """Place as many of `pods` as fit; `pods` come in the order of the queue.
+
+    `known` carries what was computed from one plan to the next, for the same profile; it changes no decision.
+    """
+    known = known or Evaluations()
     result = Plan([], [])
     for shape, group in _groups(pods):
-        rows = place(nodes, shape, len(group), profile)
+        rows = place(nodes, known.get(nodes, shape, profile), shape, len(group))
         result.placements.extend(Placement(pod, nodes.names[row]) for pod, row in zip(group, rows, strict=False))
         left = group[len(rows) :]
         if left:
@@ -57,9 +61,8 @@ def plan(nodes: Nodes, pods: Sequence[Pod], profile: Profile) -> Plan:
     return result
 
 
-def place(nodes: Nodes, shape: Shape, count: int, profile: Profile) -> list[int]:
+def place(nodes: Nodes, evaluation: Evaluation, shape: Shape, count: int) -> list[int]:
     """Rows for up to `count` pods of one shape, in order of preference. The columns have them already."""
-    evaluation = Evaluation(nodes, shape, profile)
     rows: list[int] = []
     while True:
         chosen = evaluation.best(count - len(rows))

@@ -21,6 +21,7 @@ from kube_actors.client.leader import LeaderElector
 from kube_actors.scheduler.binder import Binder
 from kube_actors.scheduler.cache import Cache
 from kube_actors.scheduler.conditions import SCHEDULER_ERROR, UNSCHEDULABLE, ConditionWriter
+from kube_actors.scheduler.evaluation import Evaluations
 from kube_actors.scheduler.framework import ClusterEvent, Profile
 from kube_actors.scheduler.planner import Failure, Placement, plan
 from kube_actors.scheduler.plugins.registry import default_profile
@@ -68,6 +69,7 @@ class Scheduler:
         self.cache = Cache()
         self.queue = SchedulingQueue()
         self.stats = Stats()
+        self._evaluations = Evaluations()
         self._nodes = Informer(client, NODES, clock=self._clock)
         self._pods = Informer(client, PODS, clock=self._clock)
         self._recorder = EventRecorder(client, name, clock=self._clock)
@@ -123,7 +125,7 @@ class Scheduler:
             await asyncio.sleep(0)
 
     async def _cycle(self, pods: Sequence[Pod]) -> None:
-        result = plan(self.cache.nodes, pods, self._profile)
+        result = plan(self.cache.nodes, pods, self._profile, self._evaluations)
         for placement in result.placements:
             self.cache.assume(placement)
         for failure in result.failures:

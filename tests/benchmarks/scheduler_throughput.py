@@ -13,6 +13,7 @@ import time
 
 from kube_actors.api import Obj
 from kube_actors.scheduler.cache import Cache
+from kube_actors.scheduler.evaluation import Evaluations
 from kube_actors.scheduler.planner import plan
 from kube_actors.scheduler.plugins.registry import default_profile
 from kube_actors.scheduler.pod import read_pod
@@ -53,9 +54,9 @@ def measure(name: str, nodes: list[Obj], pods: list[Obj], batch: int) -> None:
     # Reading the pods is part of the work.
     waiting = [read_pod(each) for each in pods]
     read = time.perf_counter() - started
-    placed = 0
+    placed, known = 0, Evaluations()
     for first in range(0, len(waiting), batch):
-        result = plan(cache.nodes, waiting[first : first + batch], profile)
+        result = plan(cache.nodes, waiting[first : first + batch], profile, known)
         for placement in result.placements:
             cache.assume(placement)
         placed += len(result.placements)

@@ -8,7 +8,7 @@ import numpy as np
 
 from kube_actors.api import Obj
 from kube_actors.api.meta import get_path, labels_of, name_of
-from kube_actors.scheduler.columns.arrays import Bools, Rows, grown
+from kube_actors.scheduler.columns.arrays import Bools, Ints, Rows, grown
 from kube_actors.scheduler.columns.interned import CountColumns, LabelColumns
 from kube_actors.scheduler.columns.resources import Resources
 from kube_actors.scheduler.shape import Port, Shape, amounts_of, image_name
@@ -42,6 +42,11 @@ class Nodes:
         self._free: list[int] = []
         self._capacity = capacity
         self.count = 0
+        # `epoch` counts changes of nodes; `version` those of pods, and `changed` has each row's last one. By
+        # these an evaluation knows what it has to compute again.
+        self.epoch = 0
+        self.version = 0
+        self.changed: Ints = np.zeros(capacity, np.int64)
 
     @property
     def all(self) -> slice:
@@ -54,6 +59,7 @@ class Nodes:
     def set_node(self, node: Obj) -> None:
         """A node came or changed."""
         row = self._row_for(name_of(node))
+        self.epoch += 1
         if not self.valid[row]:
             self.count += 1
         self.valid[row] = True
@@ -70,6 +76,7 @@ class Nodes:
         if row is None or not self.valid[row]:
             return
         self.count -= 1
+        self.epoch += 1
         self.valid[row] = False
         self.resources.clear(row)
         self.labels.remove(row)
@@ -80,6 +87,7 @@ class Nodes:
 
     def add_pods(self, rows: Rows, shape: Shape) -> None:
         """A pod of that shape came to each of these rows, which are distinct."""
+        self._touch(rows)
         self.resources.add(rows, shape, 1)
         for port in shape.ports:
             self.ports.add(port, rows, 1)
@@ -87,6 +95,7 @@ class Nodes:
     def add_pod(self, node: str, shape: Shape) -> None:
         """A pod of that shape came to a node, known or not."""
         row = self._row_for(node)
+        self._touch(row)
         self.resources.add_one(row, shape, 1)
         for port in shape.ports:
             self.ports.add(port, row, 1)
@@ -94,16 +103,26 @@ class Nodes:
     def remove_pod(self, node: str, shape: Shape) -> None:
         """A pod that was added is gone."""
         row = self._rows[node]
+        self._touch(row)
         self.resources.add_one(row, shape, -1)
         for port in shape.ports:
             self.ports.add(port, row, -1)
         if not self.valid[row]:
             self._release(row)
 
+    def rows_changed_since(self, version: int) -> Ints:
+        """Rows on which pods came or went after `version`."""
+        return np.flatnonzero(self.changed[self.all] > version)
+
+    def _touch(self, rows: Rows | int) -> None:
+        self.version += 1
+        self.changed[rows] = self.version
+
     def _row_for(self, name: str) -> int:
         row = self._rows.get(name)
         if row is not None:
             return row
+        self.epoch += 1
         if self._free:
             row = self._free.pop()
             self.names[row] = name
@@ -129,6 +148,7 @@ class Nodes:
             part.grow(capacity)
         self.valid = grown(self.valid, capacity)
         self.unschedulable = grown(self.unschedulable, capacity)
+        self.changed = grown(self.changed, capacity)
 
 
 def taint_of(taint: Obj) -> Taint:

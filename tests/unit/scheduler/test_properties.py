@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from kube_actors.api import Obj
 from kube_actors.scheduler.columns.nodes import Nodes
+from kube_actors.scheduler.evaluation import Evaluations
 from kube_actors.scheduler.planner import plan
 from kube_actors.scheduler.plugins.registry import default_profile
 from kube_actors.scheduler.pod import Pod, read_pod
@@ -334,7 +335,7 @@ def by_node(placements: dict[str, str], pods: Sequence[Pod], nodes: Sequence[Obj
     return on
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(worlds())
 def test_whatever_is_placed_fits_and_whatever_is_not_fits_nowhere(world: tuple[list[Obj], list[Obj]]) -> None:
     nodes, objects = world
@@ -355,14 +356,15 @@ def test_whatever_is_placed_fits_and_whatever_is_not_fits_nowhere(world: tuple[l
             assert not fits(failure.pod.obj, node, others), (failure.pod.obj, node)
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(worlds())
 def test_pod_by_pod_the_node_is_one_of_the_best_that_the_reference_finds(world: tuple[list[Obj], list[Obj]]) -> None:
     nodes, objects = world
     working = columns(nodes)
     on: dict[str, list[Obj]] = {node["metadata"]["name"]: [] for node in nodes}
+    known = Evaluations()
     for obj in objects:
-        result = plan(working, [read_pod(obj)], PROFILE)
+        result = plan(working, [read_pod(obj)], PROFILE, known)
         candidates = [node for node in nodes if fits(obj, node, on[node["metadata"]["name"]])]
         if not candidates:
             assert not result.placements
@@ -415,3 +417,29 @@ def test_columns_that_change_step_by_step_equal_columns_made_at_once(world: Any,
         for port in working.ports.keys:
             mine, theirs = working.ports.index(port), again.ports.index(port)
             assert working.ports.counts[mine, row] == again.ports.counts[theirs, other]
+
+
+@settings(deadline=None, max_examples=100)
+@given(worlds(), st.data())
+def test_what_is_remembered_from_plan_to_plan_changes_no_decision(world: Any, data: st.DataObject) -> None:
+    """Pods come one by one, some leave again, nodes change: with and without memory the same happens."""
+    nodes, objects = world
+    mine, theirs, known = columns(nodes), columns(nodes), Evaluations()
+    running: list[tuple[str, Pod]] = []
+    for obj in objects:
+        pod = read_pod(obj)
+        with_memory, without = plan(mine, [pod], PROFILE, known), plan(theirs, [pod], PROFILE)
+        assert [each.node for each in with_memory.placements] == [each.node for each in without.placements]
+        assert [each.diagnosis for each in with_memory.failures] == [each.diagnosis for each in without.failures]
+        running += [(each.node, pod) for each in with_memory.placements]
+        if running and data.draw(st.booleans()):
+            node, gone = running.pop(data.draw(st.integers(0, len(running) - 1)))
+            mine.remove_pod(node, gone.shape)
+            theirs.remove_pod(node, gone.shape)
+        if data.draw(st.integers(0, 4)) == 0:
+            changed = data.draw(nodes_of(data.draw(st.integers(0, 6))))
+            mine.set_node(changed)
+            theirs.set_node(changed)
+        if nodes and data.draw(st.integers(0, 9)) == 0:
+            mine.remove_node("n0")
+            theirs.remove_node("n0")

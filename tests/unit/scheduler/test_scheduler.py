@@ -225,8 +225,8 @@ async def test_one_pod_that_breaks_the_planner_does_not_keep_the_others(
 ) -> None:
     real = planner.plan
 
-    def plan(nodes: Any, pods: Any, profile: Any) -> Any:
-        result = real(nodes, pods, profile)
+    def plan(nodes: Any, pods: Any, profile: Any, known: Any) -> Any:
+        result = real(nodes, pods, profile, known)
         if any(each.name == "default/poison" for each in pods):
             raise RuntimeError("poison")
         return result
