@@ -18,6 +18,7 @@ from kube_actors.node.runtime.interface import (
     ContainerState,
     ExecSession,
     ImageFailure,
+    Limits,
     LogOptions,
     Mount,
     NoSuchContainer,
@@ -269,11 +270,14 @@ async def test_a_container_on_a_terminal(runtime: ProcessRuntime, sandbox: PodRe
     assert code == 0
 
 
+@pytest.mark.parametrize("through", ["rights", "user namespace"])
 async def test_volumes_are_at_their_paths_in_the_container_only(
-    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path, through: str
 ) -> None:
     if runtime._mode == isolate.NONE:
         pytest.skip("this machine allows no mount namespaces")
+    if through == "user namespace":
+        runtime._mode = isolate.USER
     volume = tmp_path / "volume"
     volume.mkdir()
     (volume / "key").write_text("value\n")
@@ -300,6 +304,76 @@ async def test_volumes_are_at_their_paths_in_the_container_only(
     for path in ("/kube-actors-data", "/etc/kube-actors", "/run/secrets/kube-actors-test"):
         assert not Path(path).exists()
     assert str(tmp_path) not in Path("/proc/self/mounts").read_text()
+
+
+async def test_without_namespaces_volumes_are_below_a_variable(
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
+) -> None:
+    runtime._mode = isolate.NONE
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "volume/key").write_text("value\n")
+    mounts = (Mount(str(tmp_path / "volume"), "/etc/app"),)
+    container = await run(runtime, sandbox, sh("cat $KUBE_ACTORS_ROOT/etc/app/key", mounts=mounts))
+    await ended(runtime, container)
+    assert await log(runtime, container) == "value\n"
+
+
+async def test_a_container_that_takes_too_much_memory_was_oom_killed(
+    runtime: ProcessRuntime, sandbox: PodRecord
+) -> None:
+    if runtime._limits is None:
+        pytest.skip("this machine lets us make no control groups")
+    command = ("python3", "-c", "x = bytearray(200_000_000); print(len(x))")
+    spec = ContainerSpec("app", "any", command=command, limits=Limits(memory_bytes=32 << 20))
+    found = await ended(runtime, await run(runtime, sandbox, spec))
+    assert (found.oom_killed, found.exit_code) == (True, 137)
+
+
+AGENT = """
+import asyncio, sys
+from pathlib import Path
+from kube_actors.node.runtime.interface import ContainerSpec, SandboxSpec
+from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime
+
+async def main():
+    runtime = ProcessRuntime(ProcessConfig(Path(sys.argv[1]), "test", "killed"))
+    await runtime.start()
+    sandbox = await runtime.run_sandbox(SandboxSpec("default", "web", "uid-1", "web"))
+    command = ("sh", "-c", "while :; do sleep 0.02; done")
+    container = await runtime.create_container(sandbox.sandbox_id, ContainerSpec("app", "any", command=command))
+    await runtime.start_container(container)
+    print(container, flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+
+async def test_containers_survive_the_kill_of_the_agents_whole_process_group(tmp_path: Path) -> None:
+    """As Ray does it with the process group of a worker that ends."""
+    agent = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", AGENT, str(tmp_path), stdout=asyncio.subprocess.PIPE, start_new_session=True
+    )
+    assert agent.stdout is not None
+    lines = [line async for line in agent.stdout if line.startswith(b"process://") and not _kill_group(agent.pid)]
+    await agent.wait()
+    successor = ProcessRuntime(ProcessConfig(tmp_path, "test", "killed"))
+    await successor.start()
+    try:
+        await asyncio.sleep(0.3)
+        (pod,) = await successor.list_pods()
+        (found,) = pod.containers
+        assert found.id.encode() == lines[0].strip()
+        assert found.state is ContainerState.RUNNING
+        await successor.stop_container(found.id, 5)
+        assert (await record(successor, found.id)).exit_code == 143
+        await successor.remove_sandbox(pod.sandbox_id)
+    finally:
+        await successor.stop()
+
+
+def _kill_group(pid: int) -> None:
+    os.killpg(pid, signal.SIGKILL)
 
 
 async def test_a_volume_that_is_written_later_is_seen(

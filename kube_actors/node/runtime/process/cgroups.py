@@ -71,6 +71,7 @@ def detect(node: str) -> Cgroups | None:
             for folder in (MOUNT, MOUNT / PARENT, parent):
                 (folder / "cgroup.subtree_control").write_text("+cpu +memory")
         except OSError:
+            _remove_empty(parent)
             return None
         return Cgroups((parent,))
     usable = [name for name in ("cpu", "memory") if os.access(MOUNT / name, os.W_OK)]
@@ -90,6 +91,11 @@ def remove(groups: Sequence[str]) -> None:
                 if time.monotonic() > deadline:
                     break
                 time.sleep(0.005)
-        with suppress(OSError):
-            os.rmdir(os.path.dirname(group))
-            os.rmdir(os.path.dirname(os.path.dirname(group)))
+        _remove_empty(Path(group).parent)
+
+
+def _remove_empty(parent: Path) -> None:
+    """The node's own group and the one above it, as long as nobody uses them."""
+    with suppress(OSError):
+        parent.rmdir()
+        parent.parent.rmdir()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import selectors
 import socket
 import termios
-from collections.abc import Callable
 
 from . import frames
 
@@ -16,8 +16,6 @@ from . import frames
 MAX_UNSENT = 4 * 1024 * 1024
 # While the command does not read, no more is taken from clients.
 MAX_UNWRITTEN = 256 * 1024
-
-Handler = Callable[[int], None]
 
 
 class Client:
@@ -73,7 +71,7 @@ class AttachServer:
             connection.setblocking(False)
             client = Client(connection)
             self._clients[connection.fileno()] = client
-            self._selector.register(connection, selectors.EVENT_READ, lambda events: self._serve(client, events))
+            self._selector.register(connection, selectors.EVENT_READ, functools.partial(self._serve, client))
 
     def _serve(self, client: Client, events: int) -> None:
         if events & selectors.EVENT_WRITE:
@@ -151,7 +149,7 @@ class AttachServer:
 
     def _watch(self, client: Client, events: int) -> None:
         key = self._selector.get_map().get(client.connection)
-        handler = lambda events: self._serve(client, events)  # noqa: E731
+        handler = functools.partial(self._serve, client)
         if key is None and events:
             self._selector.register(client.connection, events, handler)
         elif key is not None and not events:
