@@ -19,7 +19,7 @@ import structlog
 from kube_actors.aio.clock import Clock
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
-from kube_actors.api.errors import ApiError, Conflict
+from kube_actors.api.errors import ApiError, Conflict, KubeActorsError
 from kube_actors.api.meta import key_of
 from kube_actors.api.resources import Resource
 from kube_actors.client.indexer import IndexFunction
@@ -30,12 +30,15 @@ from kube_actors.controllers.actions import Action
 from kube_actors.controllers.config import ControllerConfig
 from kube_actors.controllers.executor import Executor, Recorder, Report
 from kube_actors.controllers.metrics import Counters
-from kube_actors.rpc.errors import RpcError
 
 log = structlog.get_logger(__name__)
 
 # client-go goes up to 1000 s; a minute lets everything recover soon after an API server that was away.
 MAX_BACKOFF = 60.0
+
+
+class NotYet(KubeActorsError):
+    """Something has to happen first; the key is tried again with backoff."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ class Controller(ABC):
         self.counters = context.counters.of(self.name)
         self.executor = Executor(context.client, context.recorder, self.counters)
         self.queue: WorkQueue[str] = WorkQueue(RateLimiter(maximum=MAX_BACKOFF))
-        self.tasks = Tasks(f"controller-{self.name}")
+        self.tasks = Tasks(f"controller-{self.name}", on_failure=self._task_failed)
         self._informers: list[Informer] = []
 
     def informer(self, resource: Resource, indexers: Mapping[str, IndexFunction] | None = None) -> Informer:
@@ -165,11 +168,17 @@ class Controller(ABC):
             self.counters.consecutive_errors = 0
             self.queue.forget(key)
 
+    def _task_failed(self, name: str, error: BaseException) -> None:
+        self.counters.errors += 1
+
     def _count_failure(self, event: str, key: str, error: Exception) -> None:
         self.counters.errors += 1
         self.counters.consecutive_errors += 1
-        known = isinstance(error, ApiError) or (isinstance(error, RpcError) and error.transient)
-        log.warning(event, controller=self.name, key=key, error=str(error), exc_info=not known)
+        if isinstance(error, NotYet):
+            log.info(event, controller=self.name, key=key, error=str(error))
+        else:
+            known = isinstance(error, KubeActorsError)
+            log.warning(event, controller=self.name, key=key, error=str(error), exc_info=not known)
 
 
 def is_namespace_terminating(error: BaseException | None) -> bool:

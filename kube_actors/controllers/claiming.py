@@ -10,12 +10,9 @@ from kube_actors.api.meta import is_deleting, name_of, namespace_of, uid_of
 from kube_actors.api.resources import Resource
 from kube_actors.client.interface import Client
 from kube_actors.controllers.actions import AllAtOnce
+from kube_actors.controllers.base import NotYet
 from kube_actors.controllers.executor import Executor
 from kube_actors.controllers.ownership import Matches, claim
-
-
-class OwnerChanged(Exception):
-    """The owner in the cache is not the one that the server has: adopt nothing in its name."""
 
 
 async def claim_all(
@@ -33,11 +30,12 @@ async def claim_all(
     """
     claims = claim(owner, matches, candidates, resource)
     if claims.adopt:
+        # The cache may show an owner that is gone or going: nothing is adopted in its name.
         live = await client.get(owner_resource, name_of(owner), namespace_of(owner))
         if uid_of(live) != uid_of(owner):
-            raise OwnerChanged(f"{owner_resource.qualified} {name_of(owner)} is another object now")
+            raise NotYet(f"{owner_resource.qualified} {name_of(owner)} is another object now")
         if is_deleting(live):
-            raise OwnerChanged(f"{owner_resource.qualified} {name_of(owner)} is being deleted")
+            raise NotYet(f"{owner_resource.qualified} {name_of(owner)} is being deleted")
     patches = [patch for _, patch in claims.adopt] + list(claims.release)
     if not patches:
         return list(claims.owned)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 import structlog
 
@@ -91,27 +92,30 @@ class ControllerManager:
                     await self._lead()
             except Exception as error:
                 log.error("controllers ended", exc_info=error)
+                task = asyncio.current_task()
+                if task is not None and task.cancelling():
+                    # It came up while stopping, in the place of the cancellation.
+                    raise
             await self._clock.sleep(RESTART_SECONDS)
 
     async def _lead(self) -> None:
         """Run all controllers until cancelled."""
         informers = InformerFactory(self._client, self._clock)
         context = Context(self._client, informers, self._recorder, self._clock, self.counters, self._config)
-        running: list[Controller] = []
-        try:
+        # Closed in reverse order, each step whatever became of the others.
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(informers.stop_all)
+            running: list[Controller] = []
             for each in self._controllers:
                 if (controller := self._build(each, context)) is not None:
                     running.append(controller)
+                    stack.push_async_callback(controller.stop)
+            stack.callback(self._leading.clear)
             await informers.start_all()
             for controller in running:
                 await controller.start()
             self._leading.set()
             await asyncio.Event().wait()
-        finally:
-            self._leading.clear()
-            for controller in reversed(running):
-                await controller.stop()
-            await informers.stop_all()
 
     def _build(self, controller: type[Controller], context: Context) -> Controller | None:
         try:

@@ -9,7 +9,7 @@ from kube_actors.api import Obj
 from kube_actors.api.meta import is_deleting, name_of, uid_of
 from kube_actors.api.resources import NODES
 from kube_actors.controllers.actions import NORMAL, PatchObject, RecordEvent
-from kube_actors.controllers.base import Context, Controller
+from kube_actors.controllers.base import Context, Controller, NotYet
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -110,7 +110,7 @@ class NodeIpamController(Controller):
         if cidr is None:
             text = f"Node {name_of(node)} status is now: CIDRNotAvailable"
             await self.perform(key, [RecordEvent(node, NORMAL, "CIDRNotAvailable", text)])
-            raise RuntimeError("failed to allocate cidr from cluster cidr: there are no remaining CIDRs left")
+            raise NotYet("failed to allocate cidr from cluster cidr: there are no remaining CIDRs left")
         self._allocated[key] = cidr
         patch = {"metadata": {"uid": uid_of(node)}, "spec": {"podCIDR": cidr, "podCIDRs": [cidr]}}
         (await self.perform(key, [PatchObject(NODES, "", key, patch)])).raise_error()

@@ -13,7 +13,7 @@ from kube_actors.api.errors import KubeActorsError, NotFound
 from kube_actors.api.meta import is_deleting, namespace_of, uid_of
 from kube_actors.api.resources import Resource
 from kube_actors.controllers.actions import WARNING, Action, AllAtOnce, PatchObject, RecordEvent
-from kube_actors.controllers.base import Context, Controller
+from kube_actors.controllers.base import Context, Controller, NotYet
 from kube_actors.controllers.garbage_collector.graph import (
     FOREGROUND,
     ORPHAN,
@@ -38,10 +38,6 @@ log = structlog.get_logger(__name__)
 
 DISCOVERY_PERIOD = 30.0
 SYNC_WAIT = 30.0
-
-
-class UnknownKind(Exception):
-    """A reference names a kind that the server does not serve (yet): nothing can be concluded."""
 
 
 class GarbageCollectorController(Controller):
@@ -197,7 +193,8 @@ class GarbageCollectorController(Controller):
     def _resource(self, identity: Identity) -> Resource:
         resource = self.monitors.kinds.of_kind(identity.api_version, identity.kind)
         if resource is None:
-            raise UnknownKind(f"{identity.api_version} {identity.kind} {identity.name} is of no kind that is served")
+            # Perhaps its CustomResourceDefinition comes later: nothing can be concluded.
+            raise NotYet(f"{identity.api_version} {identity.kind} {identity.name} is of no kind that is served")
         return resource
 
 

@@ -10,7 +10,7 @@ from kube_actors.api.errors import KubeActorsError, NotFound
 from kube_actors.api.meta import get_path, is_deleting, namespace_of
 from kube_actors.api.resources import NAMESPACES, PODS, Resource
 from kube_actors.controllers.actions import Action, UpdateObject, UpdateStatus
-from kube_actors.controllers.base import Context, Controller, On
+from kube_actors.controllers.base import Context, Controller, NotYet, On
 from kube_actors.controllers.namespace.conditions import plan_conditions
 from kube_actors.controllers.namespace.content import Content, deletable, delete_all
 
@@ -60,11 +60,11 @@ class NamespaceController(Controller):
         content, discovery_error = await self._empty(key)
         namespace = await self._report(key, namespace, content, discovery_error)
         if discovery_error:
-            raise RuntimeError(f"namespace {key}: {discovery_error}")
+            raise NotYet(f"namespace {key}: {discovery_error}")
         if content.empty:
             await self._finalize(key, namespace)
         elif content.errors and not content.estimate:
-            raise RuntimeError(f"namespace {key}: {content.errors[0]}")
+            raise NotYet(f"namespace {key}: {content.errors[0]}")
         else:
             self.queue.add_after(key, min(content.estimate / 2 + 1, LONGEST_WAIT))
 

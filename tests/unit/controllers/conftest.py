@@ -78,10 +78,15 @@ Run = Callable[..., Awaitable[ControllerManager]]
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Failures are what some tests are about; rendering their tracebacks would take most of the time."""
-    with structlog.testing.capture_logs():
+def quiet(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Failures are what some tests are about; rendering their tracebacks would take most of the time.
+
+    A manager that ended says so in the log alone, also that an object of a shared cache was changed.
+    """
+    monkeypatch.setenv("KUBE_CACHE_MUTATION_DETECTOR", "true")
+    with structlog.testing.capture_logs() as logs:
         yield
+    assert [each for each in logs if each["event"] == "controllers ended"] == []
 
 
 @pytest.fixture

@@ -155,7 +155,7 @@ amounts = st.one_of(st.integers(0, 5), st.sampled_from(["0%", "10%", "25%", "50%
 
 
 @given(replicas=st.integers(0, 20), surge=amounts, unavailable=amounts, data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_rolling_update_keeps_both_promises_after_every_step(
     replicas: int, surge: int | str, unavailable: int | str, data: st.DataObject
 ) -> None:
@@ -187,7 +187,7 @@ def test_a_rolling_update_keeps_both_promises_after_every_step(
 
 
 @given(replicas=st.integers(1, 15), surge=amounts, unavailable=amounts, data=st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_scaling_in_the_middle_of_a_rollout_converges_within_the_new_size(
     replicas: int, surge: int | str, unavailable: int | str, data: st.DataObject
 ) -> None:
