@@ -172,3 +172,12 @@ async def test_a_pod_that_changes_often_is_told_once_to_a_slow_reader() -> None:
     changes.close()
     with pytest.raises(StopAsyncIteration):
         await anext(subscription)
+
+
+def test_a_runtime_is_made_by_its_name(tmp_path: Any) -> None:
+    from kube_actors.api.errors import ConfigError
+    from kube_actors.node.runtime.select import KINDS, create_runtime
+
+    assert [create_runtime(kind, cluster="c", node="n", root_dir=tmp_path).name for kind in KINDS] == list(KINDS)
+    with pytest.raises(ConfigError, match="unknown"):
+        create_runtime("rkt", cluster="c", node="n", root_dir=tmp_path)
