@@ -79,7 +79,9 @@ def reliable(expected: Sequence[tuple[int, bytes]]) -> Checker:
 
     def check(history: Sequence[EventBatch]) -> list[str]:
         got = {(event.kv.mod_revision, event.kv.key) for event in _all(history)}
-        return [f"{key!r} at revision {revision} is missing" for revision, key in expected if (revision, key) not in got]
+        return [
+            f"{key!r} at revision {revision} is missing" for revision, key in expected if (revision, key) not in got
+        ]
 
     return check
 

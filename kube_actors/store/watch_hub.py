@@ -51,12 +51,22 @@ class Watcher:
 class WatchHub:
     """The watchers of one engine."""
 
-    def __init__(self, engine: Engine, *, ring_changes: int = RING_CHANGES, ring_bytes: int = RING_BYTES) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        ring_changes: int = RING_CHANGES,
+        ring_bytes: int = RING_BYTES,
+        batch_changes: int = BATCH_CHANGES,
+        scan: int = SCAN,
+    ) -> None:
         self._engine = engine
         self._ring: list[Change] = []
         self._ring_from = engine.durable + 1
         self._ring_size = 0
         self._limits = ring_changes, ring_bytes
+        self._batch = batch_changes
+        self._scan = scan
         self._keys: dict[bytes, set[Watcher]] = {}
         self._ranges: dict[tuple[bytes, bytes | None], set[Watcher]] = {}
 
@@ -131,7 +141,7 @@ class WatchHub:
             if not watcher.wants(change):
                 continue
             main = main_of(change.record_id)
-            if (len(found) >= BATCH_CHANGES or size >= BATCH_BYTES) and main != main_of(found[-1].record_id):
+            if (len(found) >= self._batch or size >= BATCH_BYTES) and main != main_of(found[-1].record_id):
                 return found, main - 1
             found.append(change)
             size += len(change.record)
@@ -140,9 +150,9 @@ class WatchHub:
     def _from_file(self, watcher: Watcher, revision: int) -> tuple[list[Change], int]:
         # Up to the ring or the newest durable revision; a revision that a step cuts is read on to its end.
         limit = first_id(self._engine.durable + 1)
-        rows = self._engine.scan(first_id(revision), SCAN)
-        while len(rows) >= SCAN:
-            more = self._engine.scan(rows[-1][0] + 1, SCAN)
+        rows = self._engine.scan(first_id(revision), self._scan)
+        while len(rows) >= self._scan:
+            more = self._engine.scan(rows[-1][0] + 1, self._scan)
             cut = next((i for i, row in enumerate(more) if main_of(row[0]) != main_of(rows[-1][0])), len(more))
             rows.extend(more[:cut])
             if cut < len(more) or not more:
@@ -155,7 +165,7 @@ class WatchHub:
             change = Change(record_id, key, record, 0)
             if watcher.wants(change):
                 found.append(change._replace(replaced=self._engine.index.previous(key, record_id) or 0))
-        through = main_of(rows[-1][0]) if len(rows) >= SCAN else self._engine.durable
+        through = main_of(rows[-1][0]) if len(rows) >= self._scan else self._engine.durable
         return found, min(through, self._engine.durable)
 
     def _trim(self) -> None:

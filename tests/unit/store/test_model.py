@@ -77,6 +77,7 @@ value = st.binary(max_size=8)
 back = st.integers(0, 6)
 operation = st.one_of(
     st.tuples(st.just("put"), key, value),
+    st.tuples(st.just("put"), st.sampled_from(KEYS[:3]), value),
     st.tuples(st.just("cas"), key, value, st.booleans()),
     st.tuples(st.just("delete"), key),
     st.tuples(st.just("delete_range"), key, key),
@@ -94,8 +95,8 @@ class Run:
 
     def __init__(self) -> None:
         self.engine = Engine()
-        # A tiny ring, so that watchers read the file too.
-        self.hub = WatchHub(self.engine, ring_changes=3, ring_bytes=1000)
+        # A tiny ring, so that watchers read the file too, and tiny steps, so that they are cut.
+        self.hub = WatchHub(self.engine, ring_changes=3, ring_bytes=1000, batch_changes=2, scan=3)
         self.model = Model()
         self.watchers: list[tuple[Watcher, int, list[EventBatch]]] = []
         self.cut: set[int] = set()
@@ -224,7 +225,7 @@ def batch(changes: list[Any]) -> EventBatch:
     return EventBatch(events, main_of(changes[-1].record_id))
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(operation, max_size=40))
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(operation, min_size=30, max_size=80))
 def test_engine_and_model_agree(operations: list[tuple[Any, ...]]) -> None:
     asyncio.run(Run().all(operations))
