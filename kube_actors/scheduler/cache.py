@@ -67,18 +67,19 @@ class Cache:
         if self.is_assumed(key):
             self._remove(key)
 
-    def put_pod(self, pod: Pod) -> None:
-        """The informer shows a pod bound."""
+    def put_pod(self, pod: Pod) -> bool:
+        """The informer shows a pod bound: whether what it took before was something else."""
         known = self._pods.get(pod.key)
         if known is not None:
             if known.node == pod.node and known.pod.shape is pod.shape:
                 self._pods[pod.key] = _Tracked(pod, pod.node, False)
-                return
+                return False
             if known.node != pod.node:
                 log.warning("pod is bound elsewhere", pod=pod.name, assumed=known.node, node=pod.node)
             self._remove(pod.key)
         self.nodes.add_pod(pod.node, pod.shape)
         self._pods[pod.key] = _Tracked(pod, pod.node, False)
+        return known is not None
 
     def remove_pod(self, key: str) -> bool:
         """The informer shows a pod deleted or finished: whether it took anything."""

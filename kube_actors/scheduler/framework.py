@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import Enum, Flag, auto
 from typing import Protocol
 
+from kube_actors.api import Obj
 from kube_actors.scheduler.columns.arrays import Bools, Ints, Rows
 from kube_actors.scheduler.columns.nodes import Nodes
 from kube_actors.scheduler.shape import Shape
@@ -72,6 +73,16 @@ class Plugin(Protocol):
     def scope(self) -> Scope: ...
 
 
+class PreEnqueuePlugin(Protocol):
+    """Keeps pods out of the queue until they change."""
+
+    @property
+    def name(self) -> str: ...
+
+    def pre_enqueue(self, pod: Obj) -> bool:
+        """Whether the pod may be scheduled now."""
+
+
 class FilterPlugin(Plugin, Protocol):
     """Says on which nodes a pod cannot run, and why."""
 
@@ -104,9 +115,14 @@ class ScorePlugin(Plugin, Protocol):
 class Profile:
     """The plugins of a scheduler in their order, which decides whose reason is told."""
 
+    pre_enqueue: tuple[PreEnqueuePlugin, ...]
     prefilters: tuple[PreFilterPlugin, ...]
     filters: tuple[FilterPlugin, ...]
     scores: tuple[tuple[ScorePlugin, int], ...]
+
+    def admits(self, pod: Obj) -> bool:
+        """Whether no plugin keeps the pod out of the queue."""
+        return all(plugin.pre_enqueue(pod) for plugin in self.pre_enqueue)
 
     def events_of(self, plugins: frozenset[str]) -> ClusterEvent:
         """What may help a pod that these plugins rejected."""

@@ -46,7 +46,3 @@ def pod_key(obj: Obj) -> str:
 def is_finished(obj: Obj) -> bool:
     """Its containers have ended for good: it takes nothing of its node any more."""
     return (obj.get("status") or {}).get("phase") in FINISHED
-
-
-def is_gated(obj: Obj) -> bool:
-    return bool(obj["spec"].get("schedulingGates"))

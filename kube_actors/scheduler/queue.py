@@ -11,7 +11,7 @@
 -   active: by priority, then by age (PrioritySort).
 -   backoff: one second after the first failure, twice as long after each, ten at most.
 -   unschedulable: until an event that one of the plugins that rejected it waits for, or five minutes.
--   gated pods (spec.schedulingGates) are not in any of the three: SchedulingGates keeps them out.
+-   gated pods are in none of the three: a PreEnqueue plugin (SchedulingGates) keeps them out until they change.
 
 Pure but for `ready`: the time is passed in.
 """
@@ -22,10 +22,12 @@ import asyncio
 import heapq
 import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kube_actors.api import Obj
 from kube_actors.scheduler.framework import ClusterEvent
-from kube_actors.scheduler.pod import Pod, is_gated
+from kube_actors.scheduler.pod import Pod
 
 FIRST_BACKOFF = 1.0
 LONGEST_BACKOFF = 10.0
@@ -54,7 +56,8 @@ _Item = tuple[float, float, int, int, str]
 class SchedulingQueue:
     """The pods by key, and where each of them is."""
 
-    def __init__(self) -> None:
+    def __init__(self, admits: Callable[[Obj], bool]) -> None:
+        self._admits = admits
         self._entries: dict[str, _Entry] = {}
         self._active: list[_Item] = []
         self._backoff: list[_Item] = []
@@ -88,7 +91,7 @@ class SchedulingQueue:
 
     def add(self, pod: Pod, now: float) -> None:
         """A pod without a node came, or changed. What changed in it may be what it waited for."""
-        if is_gated(pod.obj):
+        if not self._admits(pod.obj):
             self._forget(pod.key)
             self._gated[pod.key] = pod
             return

@@ -67,7 +67,7 @@ class Scheduler:
         self._name = name
         self._profile = profile or default_profile()
         self.cache = Cache()
-        self.queue = SchedulingQueue()
+        self.queue = SchedulingQueue(self._profile.admits)
         self.stats = Stats()
         self._evaluations = Evaluations()
         self._nodes = Informer(client, NODES, clock=self._clock)
@@ -203,7 +203,8 @@ class Scheduler:
         if pod.node:
             self.queue.remove(pod.key)
             self._conditions.forget(pod.key)
-            self.cache.put_pod(pod)
+            if self.cache.put_pod(pod):
+                self.queue.notice(ClusterEvent.POD_GONE)
         elif self.responsible(obj) and not self.cache.is_assumed(pod.key):
             # One that is being deleted without having run is not worth a node.
             if is_deleting(obj):

@@ -13,12 +13,14 @@ from kube_actors.scheduler.plugins.node_ports import NodePorts
 from kube_actors.scheduler.plugins.node_resources_balanced_allocation import NodeResourcesBalancedAllocation
 from kube_actors.scheduler.plugins.node_resources_fit import NodeResourcesFit
 from kube_actors.scheduler.plugins.node_unschedulable import NodeUnschedulable
+from kube_actors.scheduler.plugins.scheduling_gates import SchedulingGates
 from kube_actors.scheduler.plugins.taint_toleration import TaintToleration
 
 
 def default_profile() -> Profile:
     affinity, taints, fit = NodeAffinity(), TaintToleration(), NodeResourcesFit()
     return Profile(
+        pre_enqueue=(SchedulingGates(),),
         prefilters=(affinity,),
         filters=(NodeUnschedulable(), NodeName(), taints, affinity, NodePorts(), fit),
         scores=(

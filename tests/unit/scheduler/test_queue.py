@@ -4,6 +4,7 @@ from typing import Any
 
 from kube_actors.api import Obj
 from kube_actors.scheduler.framework import ClusterEvent
+from kube_actors.scheduler.plugins.registry import default_profile
 from kube_actors.scheduler.pod import Pod, read_pod
 from kube_actors.scheduler.queue import SchedulingQueue
 
@@ -33,14 +34,14 @@ def fail(queue: SchedulingQueue, now: float, helps: ClusterEvent = ClusterEvent.
 
 
 async def test_pods_come_by_priority_then_by_age() -> None:
-    queue = SchedulingQueue()
+    queue = SchedulingQueue(default_profile().admits)
     for each in (pod("young", created=9), pod("old", created=1), pod("urgent", priority=10, created=30)):
         queue.add(each, 0.0)
     assert names(queue.pop(10, 0.0)) == ["urgent", "old", "young"]
 
 
 async def test_a_pod_is_given_out_once() -> None:
-    queue = SchedulingQueue()
+    queue = SchedulingQueue(default_profile().admits)
     queue.add(pod("a"), 0.0)
     queue.add(pod("a"), 0.0)
     assert names(queue.pop(10, 0.0)) == ["a"]
@@ -50,7 +51,7 @@ async def test_a_pod_is_given_out_once() -> None:
 
 
 async def test_an_unschedulable_pod_waits_for_an_event_that_may_help() -> None:
-    queue = SchedulingQueue()
+    queue = SchedulingQueue(default_profile().admits)
     queue.add(pod("a"), 0.0)
     fail(queue, 0.0)
     queue.notice(ClusterEvent.POD_GONE)
@@ -60,7 +61,7 @@ async def test_an_unschedulable_pod_waits_for_an_event_that_may_help() -> None:
 
 
 async def test_an_event_soon_after_a_failure_moves_the_pod_to_backoff() -> None:
-    queue = SchedulingQueue()
+    queue = SchedulingQueue(default_profile().admits)
     queue.add(pod("a"), 0.0)
     fail(queue, 10.0)
     queue.notice(ClusterEvent.NODE_ADD)
@@ -71,7 +72,7 @@ async def test_an_event_soon_after_a_failure_moves_the_pod_to_backoff() -> None:
 
 
 async def test_backoff_doubles_up_to_ten_seconds() -> None:
-    queue = SchedulingQueue()
+    queue = SchedulingQueue(default_profile().admits)
     queue.add(pod("a"), 0.0)
     now, waits = 0.0, []
     for _ in range(6):
@@ -85,7 +86,7 @@ async def test_backoff_doubles_up_to_ten_seconds() -> None:
 
 
 async def test_nothing_waits_longer_than_five_minutes_without_another_try() -> None:
-    queue = SchedulingQueue()
+    queue = SchedulingQueue(default_profile().admits)
     queue.add(pod("a"), 0.0)
     fail(queue, 0.0, ClusterEvent.NONE)
     assert queue.wake_up_at() == 300.0
@@ -94,7 +95,7 @@ async def test_nothing_waits_longer_than_five_minutes_without_another_try() -> N
 
 
 async def test_a_change_of_the_pod_itself_is_a_reason_to_try_again() -> None:
-    queue = SchedulingQueue()
+    queue = SchedulingQueue(default_profile().admits)
     queue.add(pod("a"), 0.0)
     fail(queue, 0.0)
     queue.add(pod("a"), 5.0)
@@ -104,7 +105,7 @@ async def test_a_change_of_the_pod_itself_is_a_reason_to_try_again() -> None:
 
 
 async def test_a_gated_pod_waits_until_its_gates_are_gone() -> None:
-    queue = SchedulingQueue()
+    queue = SchedulingQueue(default_profile().admits)
     queue.add(pod("a", schedulingGates=[{"name": "g"}]), 0.0)
     assert queue.pop(10, 0.0) == []
     assert queue.counts()["gated"] == 1
@@ -114,7 +115,7 @@ async def test_a_gated_pod_waits_until_its_gates_are_gone() -> None:
 
 
 async def test_a_removed_pod_is_not_given_out_wherever_it_was() -> None:
-    queue = SchedulingQueue()
+    queue = SchedulingQueue(default_profile().admits)
     for name in "abcd":
         queue.add(pod(name), 0.0)
     (first,) = queue.pop(1, 0.0)
@@ -132,7 +133,7 @@ async def test_a_removed_pod_is_not_given_out_wherever_it_was() -> None:
 
 
 async def test_ready_is_set_when_there_is_something_to_do() -> None:
-    queue = SchedulingQueue()
+    queue = SchedulingQueue(default_profile().admits)
     queue.add(pod("a"), 0.0)
     assert queue.ready.is_set()
     fail(queue, 0.0)

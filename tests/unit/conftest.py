@@ -1,3 +1,5 @@
+"""Unit tests watch the informers' caches: an object that a reader changed fails the test."""
+
 from __future__ import annotations
 
 import pytest
