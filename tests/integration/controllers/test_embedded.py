@@ -23,6 +23,8 @@ from kube_actors.api.resources import (
     SERVICES,
 )
 from kube_actors.client.types import STRATEGIC_MERGE_PATCH
+from kube_actors.controllers.config import ControllerConfig
+from kube_actors.controllers.manager import ControllerManager
 from kube_actors.controllers.pods import is_active
 
 REVISION = "deployment.kubernetes.io/revision"
@@ -224,3 +226,27 @@ async def test_a_finalizer_on_a_pod_holds_the_namespace_and_what_the_pod_needs(c
         return "team" not in {name_of(each) for each in (await client.list(NAMESPACES)).items}
 
     await until(gone)
+
+
+async def test_a_second_manager_waits_and_no_pod_is_created_twice(cluster: Any, deployment: Any, until: Any) -> None:
+    client = cluster.client
+    second = ControllerManager(client, ControllerConfig(root_ca=b"", identity="second"))
+    await second.start()
+    created: set[str] = set()
+
+    async def watch() -> None:
+        async with aclosing(client.watch(PODS, "default", send_initial_events=True)) as batches:
+            async for batch in batches:
+                created.update(name_of(event.object) for event in batch if event.type == "ADDED")
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(watch())
+            await client.create(DEPLOYMENTS, deployment(replicas=30))
+            await until(lambda: complete(client), 60)
+            await asyncio.sleep(1)
+            watching.cancel()
+        assert not second.is_leading
+        assert len(created) == 30
+    finally:
+        await second.stop()
