@@ -219,6 +219,9 @@ def _update_secret(new: Obj, old: Obj) -> None:
 
 
 def _create_service(obj: Obj) -> None:
+    spec = obj["spec"]
+    if spec.get("clusterIP") and not spec.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
     service_families(obj["spec"])
     obj["status"] = {"loadBalancer": {}}
 
@@ -240,9 +243,13 @@ def _update_service(new: Obj, old: Obj) -> None:
     spec, before = new["spec"], old["spec"]
     if "ExternalName" in (spec.get("type"), before.get("type")):
         return
-    for field in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-        if field in before and (field != "clusterIPs" or spec.get("clusterIP") == before.get("clusterIP")):
+    for field in ("clusterIP", "ipFamilies", "ipFamilyPolicy"):
+        if field in before:
             spec.setdefault(field, before[field])
+    if spec.get("clusterIP") == before.get("clusterIP"):
+        spec.setdefault("clusterIPs", before.get("clusterIPs", []))
+    elif spec.get("clusterIP") and spec.get("clusterIPs", before.get("clusterIPs")) == before.get("clusterIPs"):
+        spec["clusterIPs"] = [spec["clusterIP"]]
     if spec.get("type") not in ("NodePort", "LoadBalancer"):
         return
     allocated = {(port.get("protocol"), port["port"]): port.get("nodePort") for port in before.get("ports") or ()}
@@ -250,9 +257,9 @@ def _update_service(new: Obj, old: Obj) -> None:
         known = allocated.get((port.get("protocol"), port["port"]))
         if known and not port.get("nodePort"):
             port["nodePort"] = known
-    if spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
-        if before.get("healthCheckNodePort"):
-            spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
+    local = spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
+    if local and before.get("healthCheckNodePort"):
+        spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
 
 
 def _drop_lease_fields(obj: Obj) -> None:

@@ -54,7 +54,7 @@ def _endpoints(obj: Obj) -> None:
 
 def _node(obj: Obj) -> None:
     spec = obj["spec"]
-    if spec.get("podCIDR") and not spec.get("podCIDRs"):  # the second holds the first, and more
+    if spec.get("podCIDR") and (spec.get("podCIDRs") or [""])[0] != spec["podCIDR"]:  # the second holds the first
         spec["podCIDRs"] = [spec["podCIDR"]]
     elif spec.get("podCIDRs"):
         spec["podCIDR"] = spec["podCIDRs"][0]

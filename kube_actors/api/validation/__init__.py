@@ -8,8 +8,17 @@ What depends on other objects (does the service account exist?) is admission's, 
 from __future__ import annotations
 
 from kube_actors.api import Obj
-from kube_actors.api.errors import Cause
+from kube_actors.api.errors import Cause, Invalid
+from kube_actors.api.errors import invalid as _invalid
 from kube_actors.api.resources import Resource
+
+
+def invalid(resource: Resource, name: str, causes: list[Cause]) -> Invalid:
+    """The refusal of an object: 422, with the names that Kubernetes gives its kind there."""
+    # Events of both groups are validated as one kind, of the core group.
+    group = "" if resource.kind == "Event" else resource.group
+    return _invalid(resource.kind, group, name, causes)
+
 
 # The engine is imported late: selectors need `names` from here, and rules need selectors.
 

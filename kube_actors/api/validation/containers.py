@@ -106,7 +106,8 @@ def _common(causes: Causes, container: Obj, volumes: Volumes, path: str) -> None
         causes.required(f"{path}.name")
     elif names.dns_label(name):
         causes.each_invalid(f"{path}.name", name, names.dns_label(name))
-    if not container.get("image"):
+    image = container.get("image", "")
+    if not image:
         causes.required(f"{path}.image")
     if container.get("terminationMessagePolicy") not in _MESSAGE_POLICIES:
         causes.one_of(f"{path}.terminationMessagePolicy", container.get("terminationMessagePolicy"), _MESSAGE_POLICIES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kube_actors.api import Obj
 from kube_actors.api.validation import names
 from kube_actors.api.validation.causes import Causes
+from kube_actors.api.validation.metadata import metadata
 from kube_actors.api.validation.rules import Rules
 
 _NAME_MAX, _NOTE_MAX = 128, 1024
@@ -60,6 +61,11 @@ def _new_event(causes: Causes, obj: Obj) -> None:
             causes.invalid(shown, "", "needs to be unset")
 
 
+def _new_event_with_name(causes: Causes, obj: Obj) -> None:
+    _new_event(causes, obj)
+    metadata(causes, obj["metadata"], True, names.dns_subdomain)
+
+
 def _new_event_update(causes: Causes, new: Obj, old: Obj) -> None:
     for shown, field in _FIXED:
         causes.immutable(shown, new.get(field), old.get(field))
@@ -68,4 +74,4 @@ def _new_event_update(causes: Causes, new: Obj, old: Obj) -> None:
 
 
 EVENT = Rules(create=_core_event, checks_metadata=False)
-NEW_EVENT = Rules(create=_new_event, checks_metadata=False, update=_new_event_update)
+NEW_EVENT = Rules(create=_new_event_with_name, checks_metadata=False, update=_new_event_update)

@@ -150,6 +150,19 @@ def pod(causes: Causes, obj: Obj) -> None:
     pod_spec(causes, obj["spec"], "spec")
 
 
+def new_pod(causes: Causes, obj: Obj) -> None:
+    """A pod that is created: what an old one may have and a new one may not."""
+    pod(causes, obj)
+    spec = obj["spec"]
+    for field in ("containers", "initContainers"):
+        for index, container in enumerate(spec.get(field) or ()):
+            image = container.get("image", "")
+            if image != image.strip():
+                causes.invalid(f"spec.{field}[{index}].image", image, "must not have leading or trailing whitespace")
+    if spec.get("ephemeralContainers"):
+        causes.forbidden("spec.ephemeralContainers", "cannot be set on create")
+
+
 def template(causes: Causes, value: Obj | None, path: str) -> None:
     """A pod template: its labels and annotations, and its spec."""
     if value is None:
@@ -305,4 +318,4 @@ def _state_transitions(causes: Causes, status: Obj, before: Obj, field: str, spe
             causes.forbidden(f"status.{field}[{index}].state", "may not be transitioned to non-terminated state")
 
 
-POD = Rules(create=pod, update=pod_update, status=pod_status)
+POD = Rules(create=new_pod, update=pod_update, status=pod_status)

@@ -22,7 +22,7 @@ def service(causes: Causes, obj: Obj) -> None:
     """A service but its metadata."""
     spec = obj["spec"]
     kind = spec.get("type", "")
-    headless = kind in ("", "ClusterIP") and spec.get("clusterIP") == "None"
+    headless = spec.get("clusterIP") == "None" or spec.get("clusterIPs") == ["None"]
     if not spec.get("ports") and not headless and kind != "ExternalName":
         causes.required("spec.ports")
     _clusterless(causes, spec, kind)
