@@ -116,6 +116,16 @@ class RayActors:
         except RayError as error:
             raise ConfigError(f"the supervisor did not start: {creation_error(error) or error}") from error
 
+    def supervisor_status(self, seconds: float) -> list[tuple[ActorSpec, Observed]] | None:
+        """What the supervisor says of all actors; None where it does not answer."""
+        supervisor = self.find(SUPERVISOR)
+        if supervisor is None:
+            return None
+        try:
+            return list(ray.get(supervisor.status.remote(), timeout=seconds))
+        except RayError:
+            return None
+
     def _answer(self, name: str) -> Observed:
         try:
             pid = ray.get(self._questions[name], timeout=0)

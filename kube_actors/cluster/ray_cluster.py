@@ -33,6 +33,7 @@ ACTORS_SECONDS = 120.0
 NODES_SECONDS = 60.0
 ROUND_SECONDS = 0.3
 DRAIN_SECONDS = 15.0
+STATUS_SECONDS = 5.0
 
 
 def up(config: ClusterConfig, paths: ClusterPaths, report: Report, note: Report) -> ClusterRecord:
@@ -79,20 +80,17 @@ def clear_leftovers(paths: ClusterPaths, report: Report, note: Report) -> None:
 def status(found: ClusterRecord) -> list[tuple[ActorSpec, Observed]]:
     """How each actor is, by the supervisor; asked directly where the supervisor is away."""
     assert found.ray is not None
-    import ray
-
+    ray_process.connect(found.plan.paths, found.ray)
+    # Only now: ray reads its environment, which `connect` sets, when it is imported.
     from kube_actors.cluster.ray_actors import RayActors
 
-    ray_process.connect(found.plan.paths, found.ray)
     try:
         actors = RayActors(found.plan)
-        supervisor = actors.find(SUPERVISOR)
-        if supervisor is not None:
-            answer = supervisor.status.remote()
-            if ray.wait([answer], timeout=5)[0]:
-                return list(ray.get(answer))
+        answer = actors.supervisor_status(STATUS_SECONDS)
+        if answer is not None:
+            return answer
         specs = desired_actors(found.plan)
-        seen = actors.observe(specs, 5)
+        seen = actors.observe(specs, STATUS_SECONDS)
         return [(spec, seen[spec.name]) for spec in specs]
     finally:
         ray_process.disconnect()
@@ -198,13 +196,13 @@ def _end(found: ClusterRecord, paths: ClusterPaths, report: Report, note: Report
 
 def _end_actors(found: ClusterRecord, report: Report) -> None:
     assert found.ray is not None
-    from kube_actors.cluster.ray_actors import RayActors
-
     try:
         ray_process.connect(found.plan.paths, found.ray)
     except ConfigError:
         # A Ray that does not answer is ended by its processes.
         return
+    from kube_actors.cluster.ray_actors import RayActors
+
     actors = RayActors(found.plan)
     actors.drain([SUPERVISOR], DRAIN_SECONDS)
     actors.remove([SUPERVISOR])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -27,6 +29,7 @@ OLDEST, TOO_NEW = (2, 55), (3, 0)
 HOST = "127.0.0.1"
 DASHBOARD_PORT = 8265
 START_SECONDS = 90.0
+LISTENER_SECONDS = 5.0
 STOP_SECONDS = 15.0
 TEMP_PREFIX = "kube-actors-ray-"
 READY_LINE = "Ray runtime started"
@@ -133,10 +136,8 @@ def wait_ready(paths: ClusterPaths, ray: RayRecord, tick: Callable[[], None] = l
 
 def connect(paths: ClusterPaths, ray: RayRecord) -> None:
     """Make this process a driver of that Ray and of no other. Raises ConfigError."""
-    os.environ.update(environment(paths))
-    # It would win over the explicit address in some of Ray's own helpers.
-    os.environ.pop("RAY_ADDRESS", None)
-    module: Any = __import__("ray")
+    _require_listener(ray.address)
+    module = import_ray(paths)
     try:
         # What actors die of is asked for and said in one line, not printed by Ray as it comes.
         module.init(address=ray.address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.CRITICAL)
@@ -146,6 +147,25 @@ def connect(paths: ClusterPaths, ray: RayRecord) -> None:
     if not any(path.startswith(ray.temp_dir) for path in sockets):
         module.shutdown()
         raise ConfigError(f"another Ray answers at {ray.address}; run 'kactl down' and 'kactl up' again")
+
+
+def import_ray(paths: ClusterPaths) -> Any:
+    """Import ray with our environment: some of it is read at the import, and never again."""
+    os.environ.update(environment(paths))
+    # It would win over the explicit address in some of Ray's own helpers.
+    os.environ.pop("RAY_ADDRESS", None)
+    return importlib.import_module("ray")
+
+
+def _require_listener(address: str) -> None:
+    """Ray itself would wait for minutes for a head that is not there."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=LISTENER_SECONDS).close()
+    except OSError as error:
+        raise ConfigError(
+            f"the cluster's Ray at {address} does not answer; run 'kactl down' and 'kactl up' again"
+        ) from error
 
 
 def disconnect() -> None:
