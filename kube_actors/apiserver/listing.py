@@ -24,6 +24,8 @@ from kube_actors.apiserver.storage import Storage
 from kube_actors.store.errors import Compacted, FutureRevision
 
 TOKEN_VERSION = "meta.k8s.io/v1"
+# Of a 64-bit number, less one: what is longer is from no store.
+MAX_DIGITS = 18
 # A page of an old revision is filtered in steps of this many keys of the store.
 STORE_PAGE = 1000
 EXPIRED = "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter, or use the continue token in this response to retrieve the remainder of the results. Continuing with the provided token results in an inconsistent list - objects that were created, modified, or deleted between the time the first chunk was returned and now may show up in the list."  # noqa: E501
@@ -111,6 +113,10 @@ def parse_version(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise errors.BadRequest(
             f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
+    if len(text) > MAX_DIGITS:
+        raise errors.BadRequest(
+            f'resourceVersion: Invalid value: "{text}": strconv.ParseUint: parsing "{text}": value out of range'
         )
     return int(text)
 

@@ -129,6 +129,23 @@ class _Taking:
             elif number not in had and number not in mine:
                 await self._take_port(number, index)
             mine.setdefault(number, set()).add(protocol)
+        if spec["type"] == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local":
+            await self._take_health_port()
+
+    async def _take_health_port(self) -> None:
+        """The node port that tells a load balancer which nodes have endpoints."""
+        wanted = self._spec.get("healthCheckNodePort") or self._before.get("healthCheckNodePort") or 0
+        if not wanted:
+            self._spec["healthCheckNodePort"] = await self._any_port()
+            return
+        self._spec["healthCheckNodePort"] = wanted
+        if wanted != self._before.get("healthCheckNodePort"):
+            try:
+                await self._allocators.take_port(wanted, self._owner)
+            except Taken:
+                text = f"failed to allocate requested HealthCheck NodePort {wanted}: provided port is already allocated"
+                raise errors.ApiError(text) from None
+            self._undo.append(lambda: self._allocators.free_port(wanted))
 
     def _shared(self, port: Obj, mine: dict[int, set[str]]) -> int:
         """One port number for TCP and UDP of the same port, where a service has both."""
@@ -167,23 +184,15 @@ class _Taking:
 
 
 def _keep_allocated(new: Obj, old: Obj) -> None:
-    """A client that leaves out what was allocated keeps it; a type that has none loses it."""
+    """A client that leaves out what was allocated keeps it; a type that has none loses what it did not change."""
     spec, before = new.setdefault("spec", {}), old.get("spec") or {}
+    _drop_of_old_type(spec, before)
     if spec.get("type") == "ExternalName":
-        if before.get("type") != "ExternalName":
-            for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
-                if spec.get(key) == before.get(key):
-                    spec.pop(key, None)
         return
-    for key in ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy"):
+    for key in _ADDRESSES:
         if before.get(key) and not spec.get(key):
             spec[key] = before[key]
     if spec.get("type") not in _WITH_NODE_PORTS:
-        if before.get("type") in _WITH_NODE_PORTS:
-            unchanged = _node_ports(before)
-            for port in spec.get("ports") or ():
-                if port.get("nodePort") in unchanged:
-                    del port["nodePort"]
         return
     numbers = {_port_key(port): port.get("nodePort") for port in before.get("ports") or ()}
     taken = {port.get("nodePort") for port in spec.get("ports") or ()}
@@ -191,6 +200,52 @@ def _keep_allocated(new: Obj, old: Obj) -> None:
         known = numbers.get(_port_key(port))
         if not port.get("nodePort") and known and known not in taken:
             port["nodePort"] = known
+
+
+_ADDRESSES = ("clusterIP", "clusterIPs", "ipFamilies", "ipFamilyPolicy")
+
+
+def _has_addresses(spec: Obj) -> bool:
+    return spec.get("type") != "ExternalName"
+
+
+def _has_node_ports(spec: Obj) -> bool:
+    return spec.get("type") in _WITH_NODE_PORTS
+
+
+def _is_reached_from_outside(spec: Obj) -> bool:
+    return _has_node_ports(spec) or (_has_addresses(spec) and bool(spec.get("externalIPs")))
+
+
+def _is_balanced(spec: Obj) -> bool:
+    return spec.get("type") == "LoadBalancer"
+
+
+# Fields that belong to some types only, and which.
+_BELONGING: tuple[tuple[Callable[[Obj], bool], tuple[str, ...]], ...] = (
+    (_has_addresses, (*_ADDRESSES, "internalTrafficPolicy")),
+    (lambda spec: not _has_addresses(spec), ("externalName",)),
+    (_is_reached_from_outside, ("externalTrafficPolicy",)),
+    (
+        lambda spec: _is_balanced(spec) and spec.get("externalTrafficPolicy") == "Local",
+        ("healthCheckNodePort",),
+    ),
+    (_is_balanced, ("allocateLoadBalancerNodePorts", "loadBalancerClass")),
+)
+
+
+def _drop_of_old_type(spec: Obj, before: Obj) -> None:
+    """Kubernetes: dropTypeDependentFields. What the client changed itself is left for validation to refuse."""
+    for belongs, fields in _BELONGING:
+        if belongs(before) and not belongs(spec):
+            for field in fields:
+                if spec.get(field) == before.get(field):
+                    spec.pop(field, None)
+    if _has_node_ports(before) and not _has_node_ports(spec):
+        unchanged = _node_ports(before)
+        for port in spec.get("ports") or ():
+            if port.get("nodePort") in unchanged:
+                del port["nodePort"]
 
 
 def _port_key(port: Obj) -> tuple[str, int]:
@@ -202,7 +257,9 @@ def _ips(spec: Obj) -> list[str]:
 
 
 def _node_ports(spec: Obj) -> set[int]:
-    return {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
+    ports = {port["nodePort"] for port in spec.get("ports") or () if port.get("nodePort")}
+    health = spec.get("healthCheckNodePort")
+    return ports | {health} if health else ports
 
 
 def _go_list(values: list[str]) -> str:
