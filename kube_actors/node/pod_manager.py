@@ -7,6 +7,7 @@ what the runtime has and the API has not ─────> a worker that ends it:
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 
 import structlog
@@ -21,12 +22,13 @@ from kube_actors.node.executor import Parts
 from kube_actors.node.node_events import WARNING
 from kube_actors.node.pod_worker import Phase, PodWorker
 from kube_actors.node.prober.manager import Prober
-from kube_actors.node.runtime.interface import PodRecord
+from kube_actors.node.runtime.interface import PodRecord, Simulation
 from kube_actors.node.status_manager import StatusManager
 
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 1.0
+ECHO_SECONDS = (0.2, 1.0)
 
 
 class PodManager:
@@ -41,6 +43,7 @@ class PodManager:
     ) -> None:
         self._parts, self._statuses, self._prober = parts, statuses, prober
         self._labels = labels
+        self._simulated = isinstance(parts.runtime, Simulation)
         self._tasks = Tasks(f"node/{parts.config.name}/pods")
         self._workers: dict[str, PodWorker] = {}
         self._seen: dict[str, PodRecord] = {}
@@ -118,10 +121,17 @@ class PodManager:
         while True:
             try:
                 async for uid in self._parts.runtime.changes():
-                    self.poke(uid)
+                    self._changed(uid)
             except (KubeActorsError, OSError) as error:
                 log.info("the runtime's changes broke off", node=self._parts.config.name, error=str(error))
             await self._parts.clock.sleep(RETRY_SECONDS)
+
+    def _changed(self, uid: str) -> None:
+        """Look now, and soon again: an engine may tell of an end before its own lists show it."""
+        self.poke(uid)
+        if not self._simulated:
+            for seconds in ECHO_SECONDS:
+                asyncio.get_running_loop().call_later(seconds, self.poke, uid)
 
     async def _relist_forever(self, informer: Informer) -> None:
         # Before the first list nobody can say which pods are wanted.
