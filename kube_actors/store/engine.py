@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 import structlog
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.store.backend import Backend, DiskFull, MapFull
+from kube_actors.store.commits import Commits
 from kube_actors.store.committer import Committer, InlineCommitter, ThreadCommitter
 from kube_actors.store.errors import (
     KV,
@@ -43,8 +44,6 @@ QUOTA = 8 << 30
 # Bytes and changes that may wait for the disk; beyond, writers are told to come back.
 PENDING_BYTES = 256 << 20
 PENDING_CHANGES = 100_000
-# Records that one commit deletes for a compaction, so that writers wait for milliseconds at most.
-FORGET_STEP = 1000
 
 Publish = Callable[[list[Change], int], None]
 
@@ -73,18 +72,9 @@ class Engine:
         self.commits = 0
         self._publish: Publish = lambda changes, revision: None
         self._failure: str | None = None
-        self._group = Group()
-        self._committing: Group | None = None
-        self._pending: dict[int, bytes] = {}
-        self._pending_bytes = 0
         self._sub = 0
         self._open_main = 0
-        self._forget: list[int] = []
-        self._forget_done: list[asyncio.Future[None]] = []
-        self._holds = 0
-        self._exclusive = False
         self._in_use = 0
-        self._scheduled = False
         self._stopped = True
 
     async def start(self, publish: Publish | None = None) -> None:
@@ -109,24 +99,19 @@ class Engine:
         for key, head in self.index.heads.items():
             if head[3] and not head[0] & TOMBSTONE:
                 self.leases.attach(head[3], key)
-        self._committer: Committer = ThreadCommitter() if self._backend.durable else InlineCommitter()
+        committer: Committer = ThreadCommitter() if self._backend.durable else InlineCommitter()
+        self._commits = Commits(self._backend, committer, lambda: self.revision, self._accept, self._abandon)
         self._stopped = False
 
     async def stop(self) -> None:
         """Write what was accepted, then close the file. May be called twice."""
         if self._stopped:
             return
-        self._forget.clear()
-        for done in self._forget_done:
-            done.cancel()
+        self._stopped = True
         try:
-            await self.settled()
+            await self._commits.drain()
         except EtcdError as error:
             log.warning("the last writes were refused", reason=str(error))
-        self._stopped = True
-        while self._committing is not None:
-            await asyncio.sleep(0.001)
-        self._committer.close()
         self._backend.close()
 
     def _load(self) -> None:
@@ -158,7 +143,7 @@ class Engine:
     def transaction(self) -> Iterator[None]:
         """The writes inside share one main revision. An exception takes all of them back."""
         self._check_writable()
-        group, revision = self._group, self.revision
+        group, revision = self._commits.group, self.revision
         marks = len(group.changes), len(group.journal), len(group.undo)
         self._open_main, self._sub = revision + 1, 0
         try:
@@ -182,7 +167,7 @@ class Engine:
 
     def put(self, key: bytes, value: bytes, lease: int) -> int:
         """Write; the revision. Raises LeaseNotFound, NoSpace."""
-        if self.out_of_space or self._in_use + self._pending_bytes > self._quota:
+        if self.out_of_space or self._in_use + self._commits.pending_bytes > self._quota:
             self._raise_alarm()
             raise NoSpace
         if lease and self.leases.find(lease) is None:
@@ -225,22 +210,17 @@ class Engine:
         return self.revision << MAIN_SHIFT
 
     def _change(self, key: bytes, head: Head, record: bytes, replaced: Head | None) -> None:
-        group = self._group
-        group.journal.append((key, self.index.push(key, head)))
-        group.changes.append(Change(head[0], key, record, replaced[0] if replaced else 0))
-        self._pending[head[0]] = record
-        self._pending_bytes += len(record)
-        if not self._scheduled:
-            self._schedule()
+        self._commits.group.journal.append((key, self.index.push(key, head)))
+        self._commits.add(Change(head[0], key, record, replaced[0] if replaced else 0))
 
     def grant(self, lease_id: int, ttl: int) -> Lease:
         self._check_writable()
         if self.out_of_space:
             raise NoSpace
         lease = self.leases.grant(lease_id, ttl, asyncio.get_running_loop().time())
-        self._group.leases[lease.id] = lease.ttl
-        self._group.undo.append(lambda: self.leases.remove(lease))
-        self._schedule()
+        self._commits.group.leases[lease.id] = lease.ttl
+        self._commits.group.undo.append(lambda: self.leases.remove(lease))
+        self._commits.schedule()
         return lease
 
     def revoke(self, lease_id: int) -> None:
@@ -250,9 +230,9 @@ class Engine:
             for key in sorted(lease.keys):
                 self.delete(key)
             self.leases.remove(lease)
-            self._group.undo.append(lambda: self.leases.restore(lease))
-            self._group.leases[lease_id] = None
-        self._schedule()
+            self._commits.group.undo.append(lambda: self.leases.restore(lease))
+            self._commits.group.leases[lease_id] = None
+        self._commits.schedule()
 
     def compact(self, revision: int) -> None:
         """From now on nothing before `revision` can be read. The space is given back by `forget`."""
@@ -262,24 +242,18 @@ class Engine:
         if revision > self.durable:
             raise FutureRevision
         self.compacted = revision
-        self._group.meta[b"compacted"] = str(revision).encode()
-        self._schedule()
+        self._commits.group.meta[b"compacted"] = str(revision).encode()
+        self._commits.schedule()
 
     async def forget(self, record_ids: list[int]) -> None:
-        """Delete records that the index has forgotten, a step in every commit. Returns when they are gone."""
-        if not record_ids:
-            return
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._forget.extend(record_ids)
-        self._forget_done.append(done)
-        self._schedule()
-        await done
+        """Delete records that the index has forgotten, in steps. Returns when they are gone."""
+        await self._commits.forget(record_ids)
 
     def set_alarm(self, on: bool) -> None:
         """Raise or clear the no-space alarm."""
         self.out_of_space = on
-        self._group.meta[b"alarm"] = b"NOSPACE" if on else b""
-        self._schedule()
+        self._commits.group.meta[b"alarm"] = b"NOSPACE" if on else b""
+        self._commits.schedule()
 
     def _raise_alarm(self) -> None:
         if not self.out_of_space:
@@ -292,116 +266,48 @@ class Engine:
             raise StoreUnavailable(self._failure)
         if self._stopped:
             raise StoreUnavailable("etcdserver: server stopped")
-        if self._pending_bytes > PENDING_BYTES or len(self._pending) > PENDING_CHANGES:
+        if self._commits.pending_bytes > PENDING_BYTES or len(self._commits.pending) > PENDING_CHANGES:
             raise TooManyRequests
 
     # --- committing ------------------------------------------------------------------------------------------
 
     def barrier(self) -> asyncio.Future[None] | None:
         """Done when everything decided so far is durable, or with what kept it from being so; None: it is."""
-        group = self._group
-        if group.empty:
-            if self._committing is None:
-                return None
-            group = self._committing
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        group.waiting.append(future)
-        return future
+        return self._commits.barrier()
 
     async def settled(self) -> None:
         """Returns when everything decided so far is durable. Raises what kept it from being so."""
-        barrier = self.barrier()
+        barrier = self._commits.barrier()
         if barrier is not None:
             await barrier
 
-    def _schedule(self) -> None:
-        if not self._scheduled:
-            self._scheduled = True
-            if self._committing is None:
-                asyncio.get_running_loop().call_soon(self._flush)
-
-    def _flush(self) -> None:
-        if self._committing is not None or self._exclusive:
-            return  # the end of either flushes
-        self._scheduled = False
-        group = self._group
-        if self._forget and not self._holds:
-            group.forgotten, self._forget = self._forget[:FORGET_STEP], self._forget[FORGET_STEP:]
-        if group.empty:
-            return
-        group.revision = self.revision
-        self._group, self._committing = Group(), group
-        backend = self._backend
-        self._committer.submit(lambda: backend.write(group), self._committed)
-
-    def _committed(self, _: object, error: Exception | None) -> None:
-        group, self._committing = self._committing, None
-        if group is None:
-            raise RuntimeError("a commit ended that nobody began")
-        if isinstance(error, MapFull) and self._backend.can_grow():
-            self._grow_and_repeat(group)
-            return
-        if error is not None:
-            self._abandon(group, error)
-        else:
-            self._accept(group)
-        self._flush()
-
-    def _grow_and_repeat(self, group: Group) -> None:
-        self._committing = group
-        if self._holds:  # somebody reads the map on another thread
-            asyncio.get_running_loop().call_later(0.01, self._grow_and_repeat, group)
-            return
-        self._backend.grow()
-        backend = self._backend
-        self._committer.submit(lambda: backend.write(group), self._committed)
-
     def _accept(self, group: Group) -> None:
         self.durable = group.revision
-        self.commits += 1
         for change in group.changes:
-            del self._pending[change.record_id]
-            self._pending_bytes -= len(change.record)
+            self._commits.drop(change)
         if group.changes or group.forgotten:
             self._in_use = self._backend.size_in_use()
-        group.settle(None)
         if group.changes:
             self._publish(group.changes, group.revision)
-        if not self._forget:
-            for done in self._forget_done:
-                if not done.done():
-                    done.set_result(None)
-            self._forget_done.clear()
 
-    def _abandon(self, group: Group, error: Exception) -> None:
+    def _abandon(self, group: Group, after: Group, error: Exception) -> EtcdError:
         """The group and all decided after it, which may build on it, have not happened."""
-        full = isinstance(error, MapFull | DiskFull)
-        after, self._group = self._group, Group()
         for undone in (after, group):
             self._take_back(undone, (0, 0, 0))
         self.revision = self.durable
-        refusal: EtcdError = NoSpace()
-        if not full:
-            self._failure = f"etcdserver: the store cannot write: {error}"
-            refusal = StoreUnavailable(self._failure)
-            log.error("the store's disk failed; writes are refused until a restart", reason=str(error))
-        # What a compaction forgot is found again by the compaction after the next start.
-        self._forget.clear()
-        for done in self._forget_done:
-            if not done.done():
-                done.set_exception(refusal)
-        self._forget_done.clear()
-        group.settle(refusal)
-        after.settle(refusal)
-        if full and not self.out_of_space:
+        if isinstance(error, MapFull | DiskFull):
+            if not self.out_of_space:
+                log.warning("the store is full: writes are refused until the alarm is disarmed", reason=str(error))
             self.out_of_space = True
-            log.warning("the store is full: writes are refused until the alarm is disarmed", reason=str(error))
+            return NoSpace()
+        self._failure = f"etcdserver: the store cannot write: {error}"
+        log.error("the store's disk failed; writes are refused until a restart", reason=str(error))
+        return StoreUnavailable(self._failure)
 
     def _take_back(self, group: Group, marks: tuple[int, int, int]) -> None:
         changes, journal, undo = marks
         for change in group.changes[changes:]:
-            del self._pending[change.record_id]
-            self._pending_bytes -= len(change.record)
+            self._commits.drop(change)
         for key, previous in reversed(group.journal[journal:]):
             head = self.index.heads[key]
             if head[3]:
@@ -426,14 +332,14 @@ class Engine:
 
     def record(self, record_id: int) -> bytes | None:
         """The record, durable or on its way; None if it is compacted."""
-        pending = self._pending.get(record_id)
+        pending = self._commits.pending.get(record_id)
         return pending if pending is not None else self._backend.record(record_id)
 
     def records(self, ids: list[int]) -> list[bytes | None]:
         """Several records at once."""
-        if not self._pending:
+        pending = self._commits.pending
+        if not pending:
             return self._backend.records(ids)
-        pending = self._pending
         stored = self._backend.records(ids)
         return [record if record is not None else pending.get(at) for at, record in zip(ids, stored, strict=True)]
 
@@ -445,16 +351,9 @@ class Engine:
         """Durable history from a record id on."""
         return self._backend.scan(first, limit)
 
-    @contextmanager
-    def hold(self) -> Iterator[None]:
+    def hold(self) -> AbstractContextManager[None]:
         """Inside, over awaits, no record is deleted and the map does not move."""
-        self._holds += 1
-        try:
-            yield
-        finally:
-            self._holds -= 1
-            if self._forget and not self._stopped:
-                self._schedule()
+        return self._commits.hold()
 
     # --- the file --------------------------------------------------------------------------------------------
 
@@ -462,39 +361,10 @@ class Engine:
     def backend(self) -> Backend:
         return self._backend
 
-    @property
-    def quota(self) -> int:
-        return self._quota
-
     async def copy_to(self, file: IO[bytes]) -> None:
         """A consistent copy of the file as it is now, while others write."""
-        while self._exclusive:
-            await asyncio.sleep(0.005)
-        with self.hold():
-            await asyncio.to_thread(self._backend.copy_to, file)
+        await self._commits.copy_to(file)
 
     async def defragment(self) -> None:
         """Rewrite the file without its free pages. Writers wait meanwhile, readers do not."""
-        while self._committing is not None or self._holds or self._exclusive:
-            await asyncio.sleep(0.005)
-        self._exclusive = True
-        try:
-            loop = asyncio.get_running_loop()
-            done: asyncio.Future[None] = loop.create_future()
-
-            def finish(env: Any, error: Exception | None) -> None:
-                if env is not None:
-                    self._backend.adopt(env)
-                if error is not None and not done.done():
-                    done.set_exception(EtcdError(f"etcdserver: defragmentation failed: {error}"))
-                elif not done.done():
-                    done.set_result(None)
-                self._exclusive = False
-                self._scheduled = True
-                loop.call_soon(self._flush)
-
-            self._committer.submit(self._backend.compacted_copy, finish)
-        except BaseException:
-            self._exclusive = False
-            raise
-        await done
+        await self._commits.defragment()

@@ -7,6 +7,7 @@ wrong, in words, or nothing. Tests of every level use them; production does not.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from kube_actors.store.client_watch import EventBatch, StoreEvent
 
@@ -22,7 +23,7 @@ def ordered(history: Sequence[EventBatch]) -> list[str]:
     events = _all(history)
     return [
         f"revision {after.kv.mod_revision} came after {before.kv.mod_revision}"
-        for before, after in zip(events, events[1:], strict=False)
+        for before, after in pairwise(events)
         if after.kv.mod_revision < before.kv.mod_revision
     ]
 
@@ -42,7 +43,7 @@ def unique(history: Sequence[EventBatch]) -> list[str]:
 def atomic(history: Sequence[EventBatch]) -> list[str]:
     """The events of one revision come in one batch."""
     wrong = []
-    for before, after in zip(history, history[1:], strict=False):
+    for before, after in pairwise(history):
         if before.events and after.events and before.events[-1].kv.mod_revision == after.events[0].kv.mod_revision:
             wrong.append(f"revision {after.events[0].kv.mod_revision} was split over two batches")
     return wrong

@@ -140,10 +140,14 @@ async def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
 async def test_a_full_store_refuses_puts_and_lets_deletes_through(tmp_path: Path) -> None:
     engine = Engine(tmp_path, quota=1 << 20)
     await engine.start()
-    with pytest.raises(NoSpace):
+
+    async def fill() -> None:
         for number in range(10_000):
             engine.write(b"key/%d" % number, b"x" * 1000, None, 0)
             await engine.settled()
+
+    with pytest.raises(NoSpace):
+        await fill()
     assert engine.out_of_space
     assert engine.write(b"key/0", None, None, 0) == engine.revision
     await engine.settled()
