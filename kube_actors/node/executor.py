@@ -116,8 +116,7 @@ class Executor:
             reason = error.reason if error.reason != "RuntimeError" else "CreateContainerError"
             self._wait(pod, memory, action.name, reason, str(error), now + RETRY_SECONDS)
         else:
-            memory.attempted(action.name, action.after, self._parts.clock.now())
-            await self._run(action.name, container, container_id, pod, view, memory)
+            await self._run(action, container, container_id, pod, view, memory)
 
     async def _create(self, action: StartContainer, container: Obj, pod: Obj, view: PodView, memory: PodMemory) -> str:
         parts, name = self._parts, action.name
@@ -140,16 +139,23 @@ class Executor:
         return container_id
 
     async def _run(
-        self, name: str, container: Obj, container_id: str, pod: Obj, view: PodView, memory: PodMemory
+        self, action: StartContainer, container: Obj, container_id: str, pod: Obj, view: PodView, memory: PodMemory
     ) -> None:
-        parts = self._parts
+        parts, name = self._parts, action.name
         try:
             await parts.runtime.start_container(container_id)
         except RuntimeFailure as error:
+            record = await parts.runtime.pod(str(pod["metadata"]["uid"]))
+            if record is None or not record.ready:
+                # The sandbox died under it: that is no run of the container.
+                await parts.runtime.remove_container(container_id)
+                return
+            memory.attempted(name, action.after, parts.clock.now())
             # The container stays as one that never ran; the plan restarts it with the backoff of a crash.
             parts.events.container(pod, name, WARNING, "Failed", f"Error: {error}")
             memory.messages[container_id] = str(error)
             return
+        memory.attempted(name, action.after, parts.clock.now())
         parts.events.container(pod, name, NORMAL, "Started", "Container started")
         failure = await parts.hooks.post_start(container, container_id, view.ip or parts.config.advertise_address)
         if failure:
