@@ -124,13 +124,15 @@ async def test_watch(ctl: Ctl) -> None:
     await ctl("del", "w/1")
     await ctl("put", "w/2", "c")
     watch = await ctl.start("watch", "w/", "--prefix", f"--rev={first}", "--prev-kv")
-    expected = "PUT\nw/1\na\nPUT\nw/1\na\nw/1\nb\nDELETE\nw/1\nb\nw/1\n\nPUT\nw/2\nc\n"
-    assert await read(watch, expected) == expected
-    await ctl("put", "w/3", "live")
-    live = "PUT\nw/3\nlive\n"
-    assert await read(watch, live) == live
-    watch.kill()
-    await watch.communicate()
+    try:
+        expected = "PUT\nw/1\na\nPUT\nw/1\na\nw/1\nb\nDELETE\nw/1\nb\nw/1\n\nPUT\nw/2\nc\n"
+        assert await read(watch, expected) == expected
+        await ctl("put", "w/3", "live")
+        live = "PUT\nw/3\nlive\n"
+        assert await read(watch, live) == live
+    finally:
+        watch.kill()
+        await watch.communicate()
 
 
 async def test_compact_and_a_watch_behind_it(ctl: Ctl) -> None:
