@@ -85,6 +85,7 @@ def prepare_update(resource: Resource, new: Obj, old: Obj) -> None:
     """Keep the status of `old`, and count a change in metadata.generation."""
     if "status" in resource.subresources:
         take(new, old, "status")
+    take(new["metadata"], old["metadata"], "creationTimestamp")
     prepare = _UPDATE.get((resource.group, resource.kind))
     if prepare is not None:
         prepare(new, old)
@@ -115,10 +116,10 @@ def prepare_status(resource: Resource, new: Obj, old: Obj) -> None:
         take(new, old, part)
     if resource.kind in _STATUS_KEEPS_LABELS:
         take(new["metadata"], old["metadata"], "labels")
-    for field in ("generation", "deletionTimestamp", "deletionGracePeriodSeconds", "ownerReferences"):
-        if field in ("ownerReferences",) and resource.kind != "Pod":
-            continue
+    for field in ("generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
         take(new["metadata"], old["metadata"], field)
+    if resource.kind == "Pod":
+        take(new["metadata"], old["metadata"], "ownerReferences")
 
 
 # Kinds whose status subresource does not take labels.

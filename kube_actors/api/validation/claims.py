@@ -5,6 +5,7 @@ from __future__ import annotations
 from kube_actors.api import Obj
 from kube_actors.api.validation import names
 from kube_actors.api.validation.causes import Causes, Raw
+from kube_actors.api.validation.internal import claim_spec_node, spec_difference
 from kube_actors.api.validation.metadata import label_selector
 from kube_actors.api.validation.rules import Rules
 from kube_actors.api.validation.scheduling import node_selector
@@ -117,7 +118,7 @@ def _claim_update(causes: Causes, new: Obj, old: Obj) -> None:
         before.pop("volumeAttributesClassName", None)
         spec.pop("volumeAttributesClassName", None)
     if spec != before:
-        causes.forbidden("spec", _CLAIM_TEXT)
+        causes.forbidden("spec", f"{_CLAIM_TEXT}\n{spec_difference(claim_spec_node(), before, spec)}")
     causes.immutable("volumeMode", new["spec"].get("volumeMode"), old["spec"].get("volumeMode"))
 
 

@@ -20,6 +20,7 @@ _MODULES = {
     "coordination.k8s.io": "coordination",
     "discovery.k8s.io": "coordination",
     "events.k8s.io": "core",
+    "batch": "batch",
     "certificates.k8s.io": "others",
     "policy": "others",
     "rbac.authorization.k8s.io": "others",

@@ -62,7 +62,7 @@ def metadata_update(causes: Causes, new: Obj, old: Obj, path: str = "metadata") 
         causes.invalid(f"{path}.generation", new.get("generation", 0), "must not be decremented")
     for field in ("name", "namespace", "uid"):
         causes.immutable(f"{path}.{field}", new.get(field, ""), old.get(field, ""))
-    for field in ("creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):
+    for field in ("deletionTimestamp", "deletionGracePeriodSeconds"):
         if new.get(field) != old.get(field):
             causes.invalid(f"{path}.{field}", new.get(field), "field is immutable")
     if "labels" in new:

@@ -9,6 +9,7 @@ from kube_actors.api import Obj
 from kube_actors.api.validation import names, references, scheduling
 from kube_actors.api.validation.causes import Causes
 from kube_actors.api.validation.containers import containers, ephemeral_containers, init_containers
+from kube_actors.api.validation.internal import ephemeral_node, pod_spec_node, spec_difference
 from kube_actors.api.validation.metadata import check_annotations, finalizers, labels, metadata
 from kube_actors.api.validation.rules import Rules
 from kube_actors.api.validation.security import operating_system, pod_security
@@ -194,8 +195,10 @@ def pod_update(causes: Causes, new: Obj, old: Obj) -> None:
     _scheduling_gates(causes, new["spec"], old["spec"])
     if not old["spec"].get("schedulingGates"):
         _tolerations(causes, new["spec"], old["spec"])
-    if _allowed(new["spec"], old["spec"]) != old["spec"]:
-        causes.forbidden("spec", UPDATE_TEXT)
+    munged = _allowed(new["spec"], old["spec"])
+    if munged != old["spec"]:
+        difference = spec_difference(pod_spec_node(), old["spec"], munged)
+        causes.forbidden("spec", f"{UPDATE_TEXT}\n{difference}")
 
 
 def _same_containers(causes: Causes, new: Obj, old: Obj, field: str) -> bool:
@@ -273,7 +276,9 @@ def _ephemeral(causes: Causes, new: Obj, old: Obj) -> None:
             text = f'existing ephemeral containers "{name}" may not be removed\n'
             causes.forbidden("spec.ephemeralContainers", text)
         elif items[name] != container:
-            causes.forbidden("spec.ephemeralContainers", f'existing ephemeral containers "{name}" may not be changed')
+            difference = spec_difference(ephemeral_node(), container, items[name])
+            text = f'existing ephemeral containers "{name}" may not be changed\n{difference}'
+            causes.forbidden("spec.ephemeralContainers", text)
 
 
 def ephemeral_update(causes: Causes, new: Obj, old: Obj) -> None:
