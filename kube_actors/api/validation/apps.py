@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from kube_actors.api import Obj
 from kube_actors.api.gotext import go_json
-from kube_actors.api.validation import references
+from kube_actors.api.validation import names, references
 from kube_actors.api.validation.causes import Causes, Raw
+from kube_actors.api.validation.claims import claim_spec
 from kube_actors.api.validation.rules import Rules
 from kube_actors.api.validation.workloads import (
     checked_selector,
@@ -176,12 +177,27 @@ def _stateful_set(causes: Causes, obj: Obj) -> None:
         if field in retention and retention[field] not in ("Retain", "Delete"):
             path = f"spec.persistentVolumeClaimRetentionPolicy.{field}"
             causes.unsupported(path, retention[field], ("Retain", "Delete"))
+    if spec.get("serviceName"):
+        causes.each_invalid("spec.serviceName", spec["serviceName"], names.dns_label(spec["serviceName"]))
+    for index, claim in enumerate(spec.get("volumeClaimTemplates") or ()):
+        claim_spec(causes, claim.get("spec") or {}, f"spec.volumeClaimTemplates[{index}].spec")
     causes.not_negative("spec.replicas", spec.get("replicas", 0))
     causes.not_negative("spec.minReadySeconds", spec.get("minReadySeconds", 0))
     start = (spec.get("ordinals") or {}).get("start", 0)
     causes.not_negative("spec.ordinals.start", start)
     selector = checked_selector(causes, spec, "statefulset")
-    matching_template(causes, spec, selector, kind="StatefulSet")
+    matching_template(causes, _with_claims(spec), selector, kind="StatefulSet")
+
+
+def _with_claims(spec: Obj) -> Obj:
+    """The spec with a volume for every claim template, which containers may mount."""
+    names_of = [(claim.get("metadata") or {}).get("name", "") for claim in spec.get("volumeClaimTemplates") or ()]
+    pods = (spec.get("template") or {}).get("spec")
+    if not names_of or not pods:
+        return spec
+    claims = [{"name": name, "persistentVolumeClaim": {"claimName": name or "-"}} for name in names_of]
+    others = [volume for volume in pods.get("volumes") or () if volume.get("name") not in names_of]
+    return {**spec, "template": {**spec["template"], "spec": {**pods, "volumes": [*claims, *others]}}}
 
 
 def _stateful_strategy(causes: Causes, strategy: Obj, path: str) -> None:

@@ -23,12 +23,12 @@ _CLAIM_TEXT = (
 )
 
 
-def _access_modes(causes: Causes, modes: list[str]) -> None:
+def _access_modes(causes: Causes, modes: list[str], path: str) -> None:
     for mode in modes:
         if mode not in _MODES:
-            causes.unsupported("spec.accessModes", mode, _MODES)
+            causes.unsupported(f"{path}.accessModes", mode, _MODES)
     if "ReadWriteOncePod" in modes and len(set(modes)) > 1:
-        causes.forbidden("spec.accessModes", "may not use ReadWriteOncePod with other access modes")
+        causes.forbidden(f"{path}.accessModes", "may not use ReadWriteOncePod with other access modes")
 
 
 def _positive(causes: Causes, amount: str, path: str) -> None:
@@ -40,7 +40,7 @@ def _volume(causes: Causes, obj: Obj) -> None:
     spec = obj["spec"]
     if not spec.get("accessModes"):
         causes.required("spec.accessModes")
-    _access_modes(causes, spec.get("accessModes") or [])
+    _access_modes(causes, spec.get("accessModes") or [], "spec")
     capacity = spec.get("capacity")
     if not capacity:
         causes.required("spec.capacity")
@@ -65,31 +65,31 @@ def _volume(causes: Causes, obj: Obj) -> None:
         causes.unsupported("spec.volumeMode", mode, _VOLUME_MODES)
 
 
-def claim_spec(causes: Causes, spec: Obj) -> None:
+def claim_spec(causes: Causes, spec: Obj, path: str = "spec") -> None:
     """The spec of a claim."""
     if not spec.get("accessModes"):
-        causes.required("spec.accessModes", "at least 1 access mode is required")
+        causes.required(f"{path}.accessModes", "at least 1 access mode is required")
     if "selector" in spec:
-        label_selector(causes, spec["selector"], "spec.selector")
-    _access_modes(causes, spec.get("accessModes") or [])
+        label_selector(causes, spec["selector"], f"{path}.selector")
+    _access_modes(causes, spec.get("accessModes") or [], path)
     amount = ((spec.get("resources") or {}).get("requests") or {}).get("storage")
     if amount is None:
-        causes.required("spec.resources[storage]")
+        causes.required(f"{path}.resources[storage]")
     else:
-        _positive(causes, amount, "spec.resources[storage]")
+        _positive(causes, amount, f"{path}.resources[storage]")
     storage = spec.get("storageClassName")
     if storage:
-        causes.each_invalid("spec.storageClassName", storage, names.dns_subdomain(storage))
+        causes.each_invalid(f"{path}.storageClassName", storage, names.dns_subdomain(storage))
     mode = spec.get("volumeMode")
     if mode is not None and mode not in _VOLUME_MODES:
-        causes.unsupported("spec.volumeMode", mode, _VOLUME_MODES)
+        causes.unsupported(f"{path}.volumeMode", mode, _VOLUME_MODES)
     for field in ("dataSource", "dataSourceRef"):
         if field in spec:
-            _data_source(causes, spec[field], f"spec.{field}")
+            _data_source(causes, spec[field], f"{path}.{field}")
     if "dataSource" in spec and "dataSourceRef" in spec:
         pair = [{key: spec[field].get(key) for key in ("kind", "name")} for field in ("dataSource", "dataSourceRef")]
         if pair[0] != pair[1]:
-            causes.invalid("spec", {}, "must match dataSourceRef")
+            causes.invalid(path, {}, "must match dataSourceRef")
 
 
 def _data_source(causes: Causes, source: Obj, path: str) -> None:

@@ -20,6 +20,7 @@ from kube_actors.api.resources import (
     SECRETS,
     SERVICES,
     Resource,
+    builtin,
 )
 from kube_actors.api.validation import validate_create, validate_status_update, validate_update
 
@@ -190,3 +191,24 @@ def test_a_status_write_keeps_the_spec() -> None:
     strategy.prepare_status(DEPLOYMENTS, new, old)
     assert new["spec"] == old["spec"]
     assert new["status"] == {"replicas": 3}
+
+
+def test_containers_of_a_stateful_set_may_mount_its_claims() -> None:
+    container = POD["spec"]["containers"][0] | {"volumeMounts": [{"name": "data", "mountPath": "/data"}]}  # type: ignore[index]
+    claim = {
+        "metadata": {"name": "data"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
+    }
+    obj = {
+        "metadata": {"name": "s"},
+        "spec": {
+            "serviceName": "s",
+            "selector": {"matchLabels": {"a": "b"}},
+            "template": {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [container]}},
+            "volumeClaimTemplates": [claim],
+        },
+    }
+    stateful_sets = builtin("apps/v1", "statefulsets")
+    assert messages(stateful_sets, obj) == []
+    obj["spec"]["volumeClaimTemplates"] = []  # type: ignore[index]
+    assert messages(stateful_sets, obj) == ['spec.template.spec.containers[0].volumeMounts[0].name: Not found: "data"']
