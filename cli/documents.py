@@ -47,7 +47,8 @@ def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
     if "\n" in value and not any(line.endswith(" ") for line in value.splitlines()) and "\t" not in value:
         return dumper.represent_scalar(tag, value, style="|")
     resolve: Any = dumper.resolve
-    plain = resolve(yaml.ScalarNode, value, (True, False)) == tag
+    # Go quotes the one-letter booleans of YAML 1.1, which Python takes for text.
+    plain = value not in ("y", "Y", "n", "N") and resolve(yaml.ScalarNode, value, (True, False)) == tag
     return dumper.represent_scalar(tag, value, style=None if plain else '"')
 
 

@@ -30,7 +30,7 @@ class Names:
 
     def find(self, text: str) -> Resource:
         """One resource: `pods`, `po`, `pod`, `deployments.apps`, `deployments.v1.apps`. Raises Failure."""
-        wanted = text.lower()
+        wanted = text.lower().rstrip(".")
         for resource in self._resources:
             if wanted in _spellings(resource):
                 return resource

@@ -49,6 +49,8 @@ def connection(arguments: argparse.Namespace) -> Connection:
         found = record.read(paths.of_cluster(cluster_name(arguments)))
         if found is None or not found.live:
             raise Failure(NO_CLUSTER)
+        if found.phase != record.RUNNING:
+            raise usage(f"cluster {found.name!r} is {found.phase}; try again when that is done")
         path, live = Path(found.kubeconfig), True
     config = kubeconfig.read(path)
     if not config.grpc:
