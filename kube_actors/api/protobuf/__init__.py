@@ -1,0 +1,10 @@
+"""Kubernetes' protobuf: objects of built-in kinds to and from the form that JSON has.
+
+    bytes "k8s\\0" + runtime.Unknown -> envelope.py -> decoder.py -> Obj      (request bodies)
+    Obj -> encoder.py -> envelope.py -> bytes                               (answers, lists, frames of watches)
+
+table.py holds what both compile: messages with their fields, numbers and kinds, read from fields.json. That file is
+derived data (derive.py in tests/tools). No generated code and no protobuf library: the messages are few shapes, and a
+loop over plain dicts is as fast. It does not validate, default or drop unknown JSON fields: `kube_actors.api.decode`
+does, and gets the same object from both encodings. Custom resources have no protobuf form.
+"""
