@@ -51,7 +51,10 @@ class Tasks:
             await work
             raise RuntimeError(f"task {self._owner}/{name} returned, which it should not")
 
-        return self.spawn(guarded(), name)
+        task = self.spawn(guarded(), name)
+        # Cancelled before its first step, `guarded` never gets to await the work.
+        task.add_done_callback(lambda _: work.close())
+        return task
 
     async def stop(self, report_every: float = 5.0) -> None:
         """Cancel all tasks and wait until the last has ended. May be called twice."""
