@@ -13,8 +13,14 @@ STAMP_TEST := $(VENV)/.installed-test
 demo: $(STAMP)
 	$(BIN)/kactl demo
 
+# PYTEST_ARGS chooses some: make test PYTEST_ARGS=tests/unit
 test: $(STAMP_TEST)
+ifdef PYTEST_ARGS
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+else
+	$(BIN)/python -m pytest -n 2 tests/unit
+	$(BIN)/python -m pytest tests/integration tests/e2e
+endif
 
 check: lint types layers
 

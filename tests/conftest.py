@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import inspect
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,8 +27,15 @@ MAY_SKIP = "recorded answers are not here"
 
 
 @pytest.fixture(autouse=True)
-async def no_task_outlives_its_test() -> AsyncIterator[None]:
+def no_task_outlives_its_test(request: pytest.FixtureRequest) -> None:
     """A task that a test leaves running is a component that was not stopped."""
+    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
+        request.getfixturevalue("tasks_end")
+
+
+@pytest.fixture
+async def tasks_end() -> AsyncIterator[None]:
+    """Fails the test whose tasks still run a moment after it; only tests with a loop pay for it."""
     before = asyncio.all_tasks()
     yield
     # gRPC and aiohttp end their own connection tasks in the turns after a close.
