@@ -50,16 +50,17 @@ def claim(owner: Obj, matches: Matches, candidates: Iterable[Obj], resource: Res
 def adopt_patch(owner: Obj, obj: Obj, resource: Resource) -> PatchObject:
     """Make `owner` the controller. The uid in the patch refuses another object of the same name."""
     references = [ref for ref in obj["metadata"].get("ownerReferences") or () if ref.get("uid") != uid_of(owner)]
-    return _owners_patch(obj, resource, [*references, controller_ref(owner)])
+    return owners_patch(obj, resource, [*references, controller_ref(owner)])
 
 
 def release_patch(owner: Obj, obj: Obj, resource: Resource) -> PatchObject:
     """Take `owner` out of the references."""
     references = [ref for ref in obj["metadata"].get("ownerReferences") or () if ref.get("uid") != uid_of(owner)]
-    return _owners_patch(obj, resource, references)
+    return owners_patch(obj, resource, references)
 
 
-def _owners_patch(obj: Obj, resource: Resource, references: list[Obj]) -> PatchObject:
+def owners_patch(obj: Obj, resource: Resource, references: list[Obj]) -> PatchObject:
+    """Give `obj` these references, provided that it has not changed since."""
     # The list is replaced as a whole, so the patch must not meet a newer one: hence the resourceVersion.
     metadata: Obj = {"uid": uid_of(obj), "ownerReferences": references}
     if version := obj["metadata"].get("resourceVersion"):

@@ -15,6 +15,7 @@ from kube_actors.controllers.pod_gc import PodGCController
 from kube_actors.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
 from kube_actors.controllers.root_ca import RootCAController
 from kube_actors.controllers.service_account import ServiceAccountController
+from kube_actors.controllers.statefulset.controller import StatefulSetController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
     ServiceAccountController,
@@ -22,6 +23,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DeploymentController,
     ReplicaSetController,
     ReplicationControllerController,
+    StatefulSetController,
     EndpointSliceController,
     EndpointsController,
     NodeIpamController,
