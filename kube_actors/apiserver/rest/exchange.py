@@ -9,6 +9,8 @@ import yaml
 from aiohttp import web
 
 from kube_actors.api import encoding, errors
+from kube_actors.apiserver.protobuf import decode as protobuf
+from kube_actors.apiserver.protobuf.wire import WireError
 from kube_actors.apiserver.rest import negotiation, query
 from kube_actors.apiserver.rest.metrics import NO_RESOURCE, Labels
 from kube_actors.apiserver.rest.paths import ResourcePath
@@ -52,10 +54,15 @@ class Exchange:
         self.body = await self.request.read()
 
     def json_body(self) -> bytes:
-        """The body as JSON; a YAML one is converted. Raises BadRequest or UnsupportedMediaType."""
+        """The body as JSON; one in YAML or protobuf is converted. Raises BadRequest or UnsupportedMediaType."""
         media_type = negotiation.body_type(self.request.headers.get("Content-Type", ""))
         if media_type == negotiation.JSON or not self.body:
             return self.body
+        if media_type == negotiation.PROTOBUF:
+            try:
+                return encoding.dumps(protobuf.decode(self.body))
+            except WireError as error:
+                raise errors.BadRequest(f"unable to decode the protobuf body: {error}") from None
         try:
             return encoding.dumps(yaml.load(self.body, Loader=_LOADER))
         except (yaml.YAMLError, TypeError) as error:

@@ -1,7 +1,7 @@
 """Accept and Content-Type: which form of an answer is wanted, which form a body has.
 
-Kubernetes: k8s.io/apiserver/pkg/endpoints/handlers/negotiation. Protobuf is not served yet: a client that lists it
-before JSON gets JSON.
+Kubernetes: k8s.io/apiserver/pkg/endpoints/handlers/negotiation. Bodies may be protobuf, answers are not yet: a client
+that lists it before JSON gets JSON.
 """
 
 from __future__ import annotations
@@ -78,8 +78,11 @@ def body_type(header: str) -> str:
         return JSON
     if media_type in (YAML, "application/x-yaml", "text/yaml"):
         return YAML
+    if media_type == PROTOBUF:
+        return PROTOBUF
+    accepted_types = ", ".join((*SERVED, PROTOBUF))
     raise errors.UnsupportedMediaType(
-        f"the body of the request was in an unknown format - accepted media types include: {', '.join(SERVED)}"
+        f"the body of the request was in an unknown format - accepted media types include: {accepted_types}"
     )
 
 

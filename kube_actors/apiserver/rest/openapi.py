@@ -16,6 +16,12 @@ from kube_actors.api.resources import Registry, Resource
 from kube_actors.apiserver import version
 
 JSON = "application/json"
+# kubectl asks for v2 in this form alone, and only for kinds that v3 does not have. It gets the head of a document
+# (swagger "2.0", title and version) without schemas, and goes on as with a kind that nobody knows.
+V2_PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+# What kube-apiserver calls its answer: "@" is not allowed in a media type.
+V2_ANSWER = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+V2_HEAD = b"\x0a\x032.0\x12\x15\x0a\x0aKubernetes\x12\x07v1.36.0"
 _DEFS = "#/$defs/"
 _ACTIONS = {"create": "post", "get": "get", "update": "put", "patch": "patch", "delete": "delete", "list": "get"}
 _COLLECTION = ("list", "create", "deletecollection")

@@ -8,7 +8,7 @@ from kube_actors.api import encoding
 from kube_actors.apiserver import authz, version
 from kube_actors.apiserver.operations import method_not_allowed
 from kube_actors.apiserver.request import User
-from kube_actors.apiserver.rest import answers, negotiation, query
+from kube_actors.apiserver.rest import answers, negotiation, openapi, query
 from kube_actors.apiserver.rest.discovery import Discovery
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.health import Health
@@ -77,6 +77,8 @@ class SystemHandler:
         return self._rendered(listed, accept)
 
     def _openapi_answer(self, exchange: Exchange, parts: list[str]) -> Answer:
+        if parts == ["v2"] and openapi.V2_PROTOBUF in exchange.request.headers.get("Accept", ""):
+            return Answer(openapi.V2_HEAD, content_type=openapi.V2_ANSWER, headers={"Vary": "Accept"})
         document = self._openapi.document(parts)
         if document is None:
             return Answer(NOT_FOUND_PAGE, 404, TEXT)

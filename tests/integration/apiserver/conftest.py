@@ -1,0 +1,105 @@
+"""A store in memory and an API server on loopback, and kubectl with a kubeconfig of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kube_actors.apiserver.config import ApiServerConfig, StaticToken
+from kube_actors.apiserver.server import ApiServer
+from kube_actors.client.client import KubeClient
+from kube_actors.cluster.pki import Pki
+from kube_actors.rpc.server import Listener
+from kube_actors.store.server import StoreConfig, StoreServer
+
+NAME = "apiserver.kube-actors"
+TOKEN = "integration-test-token"
+
+
+@dataclass
+class Server:
+    """What a test may reach for."""
+
+    api: ApiServer
+    pki: Pki
+    folder: Path
+    store: StoreServer
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.api.rest_port}"
+
+    def client(self, user: str = "kubernetes-admin", groups: tuple[str, ...] = ("system:masters",)) -> KubeClient:
+        return KubeClient(self.api.grpc_addresses[:1], self.pki.client_tls(user, groups, NAME))
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Server]:
+    pki = Pki.open(tmp_path / "pki")
+    tls = pki.server_tls(NAME, ["127.0.0.1"])
+    store = StoreServer(StoreConfig(listeners=(Listener("127.0.0.1:0"),)))
+    await store.start()
+    api = ApiServer(
+        ApiServerConfig(
+            store_addresses=store.addresses,
+            grpc_listeners=(Listener("127.0.0.1:0", tls), Listener("127.0.0.1:0", tls, client_certificates=False)),
+            rest_host="127.0.0.1",
+            rest_port=0,
+            rest_tls=tls,
+            tokens=(StaticToken(TOKEN, "admin", groups=("system:masters",)), StaticToken("weak", "jane")),
+            node_tls=pki.client_tls("kube-apiserver-kubelet-client", ("system:masters",), "node.kube-actors"),
+            service_cidr="127.96.0.0/12",
+        )
+    )
+    await api.start()
+    yield Server(api, pki, tmp_path, store)
+    await api.stop()
+    await store.stop()
+
+
+@pytest.fixture
+def run_kubectl(server: Server):
+    """Runs kubectl against the server; answers its output, and fails with what it complains about."""
+    program = shutil.which("kubectl")
+    if program is None:
+        pytest.skip("kubectl is not on the PATH")
+    config = server.folder / "kubeconfig"
+    authority = server.folder / "ca.crt"
+    authority.write_bytes(server.pki.ca)
+    config.write_text(
+        yaml.safe_dump(
+            {
+                "apiVersion": "v1",
+                "kind": "Config",
+                "clusters": [
+                    {"name": "c", "cluster": {"server": server.url, "certificate-authority": str(authority)}}
+                ],
+                "users": [{"name": "u", "user": {"token": TOKEN}}],
+                "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+                "current-context": "x",
+            }
+        )
+    )
+
+    async def run(*args: str, stdin: str = "", fails: bool = False) -> str:
+        process = await asyncio.create_subprocess_exec(
+            program,
+            f"--kubeconfig={config}",
+            f"--cache-dir={server.folder / 'cache'}",
+            *args,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        async with asyncio.timeout(60):
+            output, complaints = await process.communicate(stdin.encode())
+        assert (process.returncode != 0) == fails, complaints.decode()
+        return (complaints if fails else output).decode()
+
+    return run
