@@ -21,7 +21,7 @@ def build() -> argparse.ArgumentParser:
     """The parser; what it returns has `module`, the module of the command."""
     parser = _Parser(prog="kactl", description="Start and use a Kubernetes cluster whose components are Ray actors.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for add in (_clusters, _reading, _writing, _waiting, _information, _components):
+    for add in (_clusters, _backups, _reading, _writing, _waiting, _information, _components):
         add(commands)
     return parser
 
@@ -60,6 +60,23 @@ def _clusters(commands: Any) -> None:
         "--ray", action="store_true", help="the token of the cluster's Ray and its dashboard"
     )
     _command(commands, "kubeconfig", "kubeconfig", "print the path of the kubeconfig")
+
+
+def _backups(commands: Any) -> None:
+    backup = _command(commands, "backup", "backup", "write the cluster's store to a file, while it runs")
+    backup.add_argument("target", metavar="FILE")
+    backup.add_argument("--with-keys", action="store_true", help="with the cluster's certificate authority and token")
+    backup.add_argument("--compression", choices=("zlib", "none"), default="zlib")
+    restore = _command(commands, "restore", "restore", "put a backup into a cluster that is down")
+    restore.add_argument("source", metavar="FILE")
+    restore.add_argument("--force", action="store_true", help="replace what is there, and keep it aside")
+    restore.add_argument("--data", metavar="DIR", help="the folder of a cluster of 'kactl up --embedded --data DIR'")
+    restore.add_argument("--bump", type=int, metavar="N", help="revisions that may have been made after the backup")
+    for parser in (backup, restore):
+        parser.add_argument("--endpoints", default="", metavar="HOST:PORT,...", help="an etcd, in place of a cluster's")
+        parser.add_argument("--cacert", metavar="FILE", help="with --endpoints: the authority of its certificate")
+        parser.add_argument("--cert", metavar="FILE", help="with --endpoints: our certificate")
+        parser.add_argument("--key", metavar="FILE", help="with --endpoints: our key")
 
 
 def _reading(commands: Any) -> None:
