@@ -64,6 +64,15 @@ class RequestTooLarge(EtcdError):
     grpc_code, text = "INVALID_ARGUMENT", "etcdserver: request is too large"
 
 
+class MessageTooLarge(EtcdError):
+    """gRPC's own refusal at etcd's limit of a message, which is a little above that of a request."""
+
+    grpc_code, text = "RESOURCE_EXHAUSTED", "grpc: received message larger than max"
+
+    def __init__(self, size: int = 0, limit: int = 0) -> None:
+        super().__init__(f"{self.text} ({size} vs. {limit})" if limit else "")
+
+
 class TooManyRequests(EtcdError):
     grpc_code, text = "RESOURCE_EXHAUSTED", "etcdserver: too many requests"
 
@@ -106,6 +115,10 @@ class MemberNotLearner(EtcdError):
     grpc_code, text = "FAILED_PRECONDITION", "etcdserver: can only promote a learner member"
 
 
+class MemberURLsInvalid(EtcdError):
+    grpc_code, text = "INVALID_ARGUMENT", "etcdserver: given member URLs are invalid"
+
+
 class NotEnoughMembers(EtcdError):
     grpc_code = "FAILED_PRECONDITION"
     text = "etcdserver: re-configuration failed due to not enough started members"
@@ -137,7 +150,8 @@ _BY_TEXT: dict[str, type[EtcdError]] = {
     for cls in (
         KeyNotProvided, KeyNotFound, ValueProvided, LeaseProvided, TooManyOps, DuplicateKey, InvalidSortOption,
         RequestTooLarge, TooManyRequests, Compacted, FutureRevision, NoSpace, LeaseNotFound, LeaseExists,
-        LeaseTTLTooLarge, MemberNotFound, MemberNotLearner, NotEnoughMembers, AuthNotEnabled,
+        LeaseTTLTooLarge, MemberNotFound, MemberNotLearner, NotEnoughMembers, MemberURLsInvalid,
+        AuthNotEnabled,
     )
 }  # fmt: skip
 
@@ -149,6 +163,8 @@ def from_text(text: str, code: str) -> EtcdError:
     cls = _BY_TEXT.get(text)
     if cls is not None:
         return cls()
+    if text.startswith(MessageTooLarge.text):
+        return RequestTooLarge(text)
     if code in _TRANSIENT:
         return StoreUnavailable(text)
     return EtcdError(f"{text} ({code})")

@@ -14,6 +14,7 @@ from kube_actors.rpc.pb import etcd_pb2, store_pb2
 from kube_actors.rpc.server import Listener, Server, Service
 from kube_actors.store.compaction import Compactor
 from kube_actors.store.engine import QUOTA, Engine
+from kube_actors.store.services.auth import AuthService
 from kube_actors.store.services.batch import BatchService
 from kube_actors.store.services.kv import KVService
 from kube_actors.store.services.lease import LeaseService
@@ -120,6 +121,7 @@ class StoreServer:
             Service(etcd["Watch"], self._watch),
             Service(etcd["Lease"], self._leases),
             Service(etcd["Maintenance"], MaintenanceService(engine)),
+            Service(etcd["Auth"], AuthService(engine)),
             Service(etcd["Cluster"], ClusterService(engine, config.name, self._urls)),
             Service(store_pb2.DESCRIPTOR.services_by_name["Store"], self._batch),
         )

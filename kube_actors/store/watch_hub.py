@@ -150,7 +150,7 @@ class WatchHub:
     def _from_file(self, watcher: Watcher, revision: int) -> tuple[list[Change], int]:
         # Up to the ring or the newest durable revision; a revision that a step cuts is read on to its end.
         limit = first_id(self._engine.durable + 1)
-        rows = self._engine.scan(first_id(revision), self._scan)
+        rows = self._engine.scan(first_id(max(revision, 0)), self._scan)
         while len(rows) >= self._scan:
             more = self._engine.scan(rows[-1][0] + 1, self._scan)
             cut = next((i for i, row in enumerate(more) if main_of(row[0]) != main_of(rows[-1][0])), len(more))

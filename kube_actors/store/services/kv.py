@@ -8,10 +8,13 @@ from kube_actors.rpc.pb import etcd_pb2 as pb
 from kube_actors.rpc.server import Call
 from kube_actors.store.compaction import Compactor
 from kube_actors.store.engine import Engine
-from kube_actors.store.errors import RequestTooLarge
+from kube_actors.store.errors import MessageTooLarge, RequestTooLarge
 from kube_actors.store.services.messages import header
 from kube_actors.store.services.reading import check_range, read
 from kube_actors.store.services.txn import apply_delete, apply_put, apply_txn, check_delete, check_put, check_txn
+
+# A message may be this much larger than a request: etcd's gRPC layer refuses what is beyond.
+MESSAGE_OVERHEAD = 512 << 10
 
 _Answer = TypeVar("_Answer", pb.RangeResponse, pb.PutResponse, pb.DeleteRangeResponse, pb.TxnResponse)
 
@@ -29,23 +32,23 @@ class KVService:
         return self._finished(await read(self._engine, request))
 
     async def Put(self, request: pb.PutRequest, call: Call) -> pb.PutResponse:
-        check_put(request)
         self._check_size(request)
+        check_put(request)
         with self._engine.transaction():
             answer = apply_put(self._engine, request)
         await self._engine.settled()
         return self._finished(answer)
 
     async def DeleteRange(self, request: pb.DeleteRangeRequest, call: Call) -> pb.DeleteRangeResponse:
-        check_delete(request)
         self._check_size(request)
+        check_delete(request)
         answer = apply_delete(self._engine, request)
         await self._engine.settled()
         return self._finished(answer)
 
     async def Txn(self, request: pb.TxnRequest, call: Call) -> pb.TxnResponse:
-        check_txn(request)
         self._check_size(request)
+        check_txn(request)
         answer = apply_txn(self._engine, request)
         await self._engine.settled()
         return self._finished(answer)
@@ -55,8 +58,12 @@ class KVService:
         return pb.CompactionResponse(header=header(self._engine))
 
     def _check_size(self, request: Any) -> None:
-        if request.ByteSize() > self._limit:
-            raise RequestTooLarge
+        size = request.ByteSize()
+        if size <= self._limit:
+            return
+        if size > self._limit + MESSAGE_OVERHEAD:
+            raise MessageTooLarge(size, self._limit + MESSAGE_OVERHEAD)
+        raise RequestTooLarge
 
     def _finished(self, answer: _Answer) -> _Answer:
         answer.header.CopyFrom(header(self._engine, answer.header.revision))

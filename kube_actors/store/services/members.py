@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from kube_actors.rpc.pb import etcd_pb2 as pb
 from kube_actors.rpc.server import Call
 from kube_actors.store.engine import Engine
-from kube_actors.store.errors import MemberNotFound, MemberNotLearner, NotEnoughMembers
+from kube_actors.store.errors import MemberNotFound, MemberNotLearner, MemberURLsInvalid, NotEnoughMembers
 from kube_actors.store.services.messages import header
 
 
@@ -26,6 +26,8 @@ class ClusterService:
         return pb.MemberListResponse(header=header(self._engine), members=[member])
 
     async def MemberAdd(self, request: pb.MemberAddRequest, call: Call) -> pb.MemberAddResponse:
+        if not request.peerURLs or not all(url.startswith(("http://", "https://")) for url in request.peerURLs):
+            raise MemberURLsInvalid
         raise NotEnoughMembers
 
     async def MemberRemove(self, request: pb.MemberRemoveRequest, call: Call) -> pb.MemberRemoveResponse:

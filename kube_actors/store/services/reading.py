@@ -67,8 +67,9 @@ def _select(engine: Engine, request: pb.RangeRequest, newest: int) -> tuple[list
         ids = [] if found is None else [found]
     if request.count_only:
         return [], len(ids)
-    if request.limit > 0 and not _sorted(request) and not _filtered(request):
-        return ids[: request.limit], len(ids)
+    if request.limit > 0 and request.sort_order == pb.RangeRequest.NONE and not _filtered(request):
+        # One more than asked, as etcd does: a target without an order sorts what the limit has left.
+        return ids[: request.limit + (request.sort_target != pb.RangeRequest.KEY)], len(ids)
     return ids, len(ids)
 
 

@@ -6,13 +6,14 @@ before, then the operations of the chosen branches, one main revision for all of
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from kube_actors.rpc.pb import etcd_pb2 as pb
 from kube_actors.store.engine import Engine
 from kube_actors.store.errors import (
     KV,
+    Compacted,
     DuplicateKey,
     KeyNotFound,
     KeyNotProvided,
@@ -113,7 +114,7 @@ def apply_txn(engine: Engine, request: pb.TxnRequest) -> pb.TxnResponse:
     path: list[bool] = []
     _choose(engine, request, path)
     start = engine.revision
-    _check_path(engine, request, iter(path), start)
+    _check_effects(engine, list(_chosen(request, iter(path))), start)
     with engine.transaction():
         answer = _perform(engine, request, iter(path))
     answer.header.revision = engine.revision
@@ -155,8 +156,10 @@ def _compare(compare: pb.Compare, kv: KV) -> bool:
             order = kv.mod_revision - compare.mod_revision
         case pb.Compare.VERSION:
             order = kv.version - compare.version
-        case _:
+        case pb.Compare.LEASE:
             order = kv.lease - compare.lease
+        case _:
+            order = 0
     match compare.result:
         case pb.Compare.EQUAL:
             return order == 0
@@ -164,29 +167,44 @@ def _compare(compare: pb.Compare, kv: KV) -> bool:
             return order != 0
         case pb.Compare.GREATER:
             return order > 0
-        case _:
+        case pb.Compare.LESS:
             return order < 0
+        case _:
+            return True  # as etcd decides what it does not know
 
 
-def _check_path(engine: Engine, request: pb.TxnRequest, path: Iterable[bool], newest: int) -> None:
-    """Refuse before the first effect what cannot be done. `path` is consumed depth first."""
-    taken = next(iter(path))
-    for operation in request.success if taken else request.failure:
-        match operation.WhichOneof("request"):
-            case "request_range":
-                check_revision(engine, operation.request_range.revision, newest)
-            case "request_put":
-                put = operation.request_put
-                if (put.ignore_value or put.ignore_lease) and engine.index.live(put.key) is None:
-                    raise KeyNotFound
-                if put.lease:
-                    engine.leases.get(put.lease)
-            case "request_txn":
-                _check_path(engine, operation.request_txn, path, newest)
+def _chosen(request: pb.TxnRequest, path: Iterator[bool]) -> Iterator[pb.RequestOp]:
+    """The operations of the chosen branches. `path` is consumed depth first."""
+    for operation in request.success if next(path) else request.failure:
+        if operation.HasField("request_txn"):
+            yield from _chosen(operation.request_txn, path)
+        else:
+            yield operation
 
 
-def _perform(engine: Engine, request: pb.TxnRequest, path: Iterable[bool]) -> pb.TxnResponse:
-    taken = next(iter(path))
+def _check_effects(engine: Engine, operations: list[pb.RequestOp], newest: int) -> None:
+    """Refuse before the first effect what cannot be done: all puts, then all ranges, as etcd does."""
+    for operation in operations:
+        if operation.HasField("request_put"):
+            put = operation.request_put
+            _check_previous(engine, put)
+            if put.lease:
+                engine.leases.get(put.lease)
+    for operation in operations:
+        if operation.HasField("request_range"):
+            revision = operation.request_range.revision
+            if revision < 0 and revision < engine.compacted:
+                raise Compacted(compact_revision=engine.compacted)  # outside a transaction it means: now
+            check_revision(engine, revision, newest)
+
+
+def _check_previous(engine: Engine, request: pb.PutRequest) -> None:
+    if (request.ignore_value or request.ignore_lease) and engine.index.live(request.key) is None:
+        raise KeyNotFound
+
+
+def _perform(engine: Engine, request: pb.TxnRequest, path: Iterator[bool]) -> pb.TxnResponse:
+    taken = next(path)
     answer = pb.TxnResponse(header=pb.ResponseHeader(), succeeded=taken)
     for operation in request.success if taken else request.failure:
         response = answer.responses.add()
@@ -205,6 +223,8 @@ def _perform(engine: Engine, request: pb.TxnRequest, path: Iterable[bool]) -> pb
 def apply_put(engine: Engine, request: pb.PutRequest) -> pb.PutResponse:
     """One put, within a transaction or with a revision of its own."""
     value, lease = request.value, request.lease
+    if lease:
+        engine.leases.get(lease)
     previous = None
     if request.prev_kv or request.ignore_value or request.ignore_lease:
         head = engine.index.live(request.key)

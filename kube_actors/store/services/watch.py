@@ -151,7 +151,7 @@ class _Stream:
         watcher = Watcher(
             start=start,
             end=end,
-            next=request.start_revision if request.start_revision > 0 else self._engine.durable + 1,
+            next=request.start_revision or self._engine.durable + 1,
             wake=lambda: self._mark(watch_id),
             puts=pb.WatchCreateRequest.NOPUT not in request.filters,
             deletes=pb.WatchCreateRequest.NODELETE not in request.filters,

@@ -198,3 +198,13 @@ async def test_snapshot(ctl: Ctl, tmp_path: Path) -> None:
     answer = await ctl("snapshot", "save", str(target))
     assert ctl.code == 0, answer
     assert target.stat().st_size > 4096
+
+
+async def test_users_of_a_store_without_authentication(ctl: Ctl) -> None:
+    """A client that was given a user finds authentication off, and goes on without."""
+    put = await ctl("put", "u", "1", "--user", "root:secret")
+    assert put.startswith("OK\n")
+    assert "etcdserver: authentication is not enabled" in put  # etcdctl's warning on stderr
+    assert (await ctl("get", "u", "--user", "root:secret")).startswith("u\n1\n")
+    assert "Authentication Disabled" in await ctl("auth", "disable")
+    assert ctl.code == 0
