@@ -55,6 +55,10 @@ class Expectations:
     def expect_deletions(self, key: str, uids: Iterable[str]) -> None:
         self._keys[key] = _Expected(self._clock.now(), deletions=set(uids))
 
+    def expect(self, key: str, creations: int, deletions: Iterable[str]) -> None:
+        """Both kinds at once; an expectation of one kind alone would replace that of the other."""
+        self._keys[key] = _Expected(self._clock.now(), creations=creations, deletions=set(deletions))
+
     def creation_observed(self, key: str, count: int = 1) -> None:
         """The cache shows one, or it failed and will never be shown."""
         if (expected := self._keys.get(key)) is not None:

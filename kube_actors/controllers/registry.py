@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kube_actors.controllers.base import Controller
+from kube_actors.controllers.daemonset.controller import DaemonSetController
 from kube_actors.controllers.deployment.controller import DeploymentController
 from kube_actors.controllers.endpoints.controller import EndpointsController
 from kube_actors.controllers.endpoints.slice_controller import EndpointSliceController
@@ -24,6 +25,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ReplicaSetController,
     ReplicationControllerController,
     StatefulSetController,
+    DaemonSetController,
     EndpointSliceController,
     EndpointsController,
     NodeIpamController,

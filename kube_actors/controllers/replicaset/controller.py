@@ -7,25 +7,17 @@ from typing import ClassVar
 
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
-from kube_actors.api.meta import controller_of, is_deleting, labels_of, name_of, namespace_of, uid_of
+from kube_actors.api.meta import controller_of, is_deleting, labels_of, namespace_of, uid_of
 from kube_actors.api.resources import PODS, REPLICA_SETS, Resource, builtin
 from kube_actors.api.selectors import LabelSelector, Selector
-from kube_actors.controllers.actions import (
-    NORMAL,
-    WARNING,
-    Action,
-    AllAtOnce,
-    RecordEvent,
-    Requeue,
-    SlowStart,
-    UpdateStatus,
-)
+from kube_actors.controllers.actions import Action, Requeue, UpdateStatus
 from kube_actors.controllers.base import Context, Controller, is_namespace_terminating
 from kube_actors.controllers.claiming import claim_all
 from kube_actors.controllers.dependents import DependentHandler
 from kube_actors.controllers.executor import Report
 from kube_actors.controllers.expectations import TTL, Expectations
 from kube_actors.controllers.indexes import CONTROLLER, OWNED, orphans_of
+from kube_actors.controllers.pod_control import PodControl
 from kube_actors.controllers.pods import is_active, is_terminating
 from kube_actors.controllers.replicaset.plan import Change, plan_replicas
 from kube_actors.controllers.replicaset.status import plan_status, requeue_after, same_status
@@ -42,6 +34,7 @@ class ReplicaSetController(Controller):
         self.owners = self.informer(self.resource, OWNED)
         self.pods = self.informer(PODS, OWNED)
         self.expectations = Expectations(context.clock)
+        self.pod_control = PodControl(self.executor, self.expectations)
         self.enqueue_from(self.owners)
         handler = DependentHandler(self.resource, self.owners, self.selects, self.queue.add, self.expectations)
         self.pods.add_handler(handler)
@@ -99,41 +92,8 @@ class ReplicaSetController(Controller):
 
     async def _apply(self, key: str, owner: Obj, change: Change) -> Report:
         if change.create:
-            self.expectations.expect_creations(key, len(change.create))
-            report = await self.executor.run([SlowStart(change.create)])
-            failed = sum(1 for outcome in report.outcomes if outcome.error is not None)
-            self.expectations.creation_observed(key, failed + report.skipped)
-            await self.executor.run(self._creation_events(owner, report))
-            return report
-        if change.delete:
-            self.expectations.expect_deletions(key, (action.uid for action in change.delete))
-            report = await self.executor.run([AllAtOnce(change.delete)])
-            for action, outcome in zip(change.delete, report.outcomes, strict=True):
-                # No result: it was gone already, so no event will come for it.
-                if outcome.result is None:
-                    self.expectations.deletion_observed(key, action.uid)
-            await self.executor.run(self._deletion_events(owner, change, report))
-            return report
-        return Report()
-
-    def _creation_events(self, owner: Obj, report: Report) -> list[Action]:
-        events: list[Action] = []
-        for outcome in report.outcomes:
-            if outcome.result is not None:
-                text = f"Created pod: {name_of(outcome.result)}"
-                events.append(RecordEvent(owner, NORMAL, "SuccessfulCreate", text))
-            elif not is_namespace_terminating(outcome.error):
-                events.append(RecordEvent(owner, WARNING, "FailedCreate", f"Error creating: {outcome.error}"))
-        return events
-
-    def _deletion_events(self, owner: Obj, change: Change, report: Report) -> list[Action]:
-        events: list[Action] = []
-        for action, outcome in zip(change.delete, report.outcomes, strict=True):
-            if outcome.error is None:
-                events.append(RecordEvent(owner, NORMAL, "SuccessfulDelete", f"Deleted pod: {action.name}"))
-            else:
-                events.append(RecordEvent(owner, WARNING, "FailedDelete", f"Error deleting: {outcome.error}"))
-        return events
+            return await self.pod_control.create(key, owner, change.create)
+        return await self.pod_control.delete(key, owner, change.delete)
 
     async def _write_status(
         self,
