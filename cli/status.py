@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 from typing import Any
 
-from kube_actors.cluster import paths, record
+from kube_actors.cluster import backups, paths, record
 from kube_actors.cluster.desired import Health
 from kube_actors.cluster.record import RUNNING
 
@@ -26,10 +27,15 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.output == "json":
         ray = {"address": found.ray.address, "dashboard": found.ray.dashboard} if found.ray else None
         summary = {"cluster": found.name, "phase": found.phase, "components": components, "ray": ray}
+        if found.plan.backup is not None:
+            status = dataclasses.asdict(backups.read_status(found.plan.paths.backup_status))
+            summary["backups"] = {**dataclasses.asdict(found.plan.backup), **status}
         print(json.dumps(summary, indent=4))
         return 0 if well else 1
     if found.phase == RUNNING:
         announce(found)
+        if found.plan.backup is not None:
+            print(f"{'Backups:':<15}{backups.describe(backups.read_status(found.plan.paths.backup_status))}")
     else:
         print(f"Cluster {found.name} is {found.phase}")
     if components:

@@ -23,6 +23,7 @@ RUNTIMES = ("auto", "docker", "process", "simulated")
 MODES = ("ray", "embedded")
 # A /24 a node out of the pod range; a process cluster's range holds 32768 of them.
 MAX_NODES = 250
+MIN_INTERVAL, MAX_INTERVAL = 10.0, 365 * 86400.0
 
 
 def _network(value: str) -> str | None:
@@ -63,12 +64,36 @@ class ApiServerSection:
     token_port: int = setting(6445, check=PORT)
 
 
+def _interval(value: str) -> str | None:
+    if not value:
+        return None
+    try:
+        length = settings.seconds(value)
+    except ValueError as error:
+        return str(error)
+    return None if MIN_INTERVAL <= length <= MAX_INTERVAL else "must be from 10s to 365d"
+
+
+def _absolute(value: str) -> str | None:
+    return None if not value or Path(value).is_absolute() else "must be an absolute path"
+
+
+@dataclass(frozen=True, slots=True)
+class BackupSection:
+    """Backups by the clock; none for an empty interval. `folder` empty: backups/ in the cluster's folder."""
+
+    interval: str = setting("", check=_interval)
+    keep: int = setting(24, check=between(1, 10_000))
+    folder: str = setting("", check=_absolute)
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSection:
     engine: str = setting("embedded")
     port: int = setting(2379, check=PORT)
     # False: in memory, for clusters that need not survive (embedded only).
     durable: bool = setting(True)
+    backup: BackupSection = field(default_factory=BackupSection)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +182,9 @@ def unsupported(config: ClusterConfig) -> str | None:
 
 
 def _contradiction(config: ClusterConfig) -> str | None:
+    backup = config.store.backup
+    if backup.interval and not backup.folder and not config.store.durable:
+        return "store.backup.folder: needed for a store in memory, whose folder does not stay"
     if not 1 <= config.workers.count <= MAX_NODES:
         return f"workers.count: {config.workers.count} must be from 1 to {MAX_NODES}"
     if not 0 <= config.api_server.port <= 65535:

@@ -6,6 +6,8 @@ $KUBE_ACTORS_HOME (default ~/.kube-actors)/NAME/
     token            an administrator's bearer token, mode 0600
     pki/             the authority and the service-account key
     store/           the embedded store's data
+    backups/         scheduled backups, where the config names no other folder
+    backups.json     what became of them (backups.py)
     nodes/NAME/      volumes and logs of a node's pods
     logs/            what the components and Ray write
     run/             sockets and lock files; Ray's session while it runs
@@ -55,6 +57,14 @@ class ClusterPaths:
     @property
     def store(self) -> Path:
         return self.root / "store"
+
+    @property
+    def backups(self) -> Path:
+        return self.root / "backups"
+
+    @property
+    def backup_status(self) -> Path:
+        return self.root / "backups.json"
 
     @property
     def logs(self) -> Path:

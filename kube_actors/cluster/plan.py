@@ -9,6 +9,7 @@ from pathlib import Path
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster.config import ClusterConfig
 from kube_actors.cluster.paths import ClusterPaths
+from kube_actors.cluster.settings import seconds
 
 MASTER = "master-1"
 # Ranges by runtime: pods and services of the process runtime live on loopback addresses.
@@ -25,6 +26,15 @@ class NodePlan:
     pod_cidr: str
     # The first node of a machine serves the machine's services.
     proxy: str
+
+
+@dataclass(frozen=True, slots=True)
+class BackupPlan:
+    """Backups by the clock: seconds between two, how many stay, where."""
+
+    interval: float
+    keep: int
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,7 @@ class ClusterPlan:
     durable: bool
     nodes: tuple[NodePlan, ...]
     labels: tuple[tuple[str, str], ...] = ()
+    backup: BackupPlan | None = None
 
     @property
     def paths(self) -> ClusterPaths:
@@ -85,7 +96,15 @@ def plan(config: ClusterConfig, paths: ClusterPaths, runtime: str, *, embedded: 
         durable=config.store.durable,
         nodes=_nodes(config.workers.count, pods, PROXIES[runtime]),
         labels=tuple(sorted(config.workers.labels.items())),
+        backup=_backup(config, paths),
     )
+
+
+def _backup(config: ClusterConfig, paths: ClusterPaths) -> BackupPlan | None:
+    section = config.store.backup
+    if not section.interval:
+        return None
+    return BackupPlan(seconds(section.interval), section.keep, section.folder or str(paths.backups))
 
 
 def _nodes(count: int, pod_cidr: str, proxy: str) -> tuple[NodePlan, ...]:

@@ -19,7 +19,7 @@ from typing import Any
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import write_private
-from kube_actors.cluster.plan import ClusterPlan, NodePlan
+from kube_actors.cluster.plan import BackupPlan, ClusterPlan, NodePlan
 from kube_actors.cluster.processes import ProcessId
 
 STARTING = "starting"
@@ -107,8 +107,14 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
     ray, plan = content.pop("ray", None), content.pop("plan")
     nodes = tuple(NodePlan(**node) for node in plan.pop("nodes"))
     labels = tuple((key, value) for key, value in plan.pop("labels"))
+    backup = plan.pop("backup", None)
     return ClusterRecord(
         **{**content, "owner": ProcessId(**content["owner"])},
-        plan=ClusterPlan(**{**plan, "root": Path(plan["root"])}, nodes=nodes, labels=labels),
+        plan=ClusterPlan(
+            **{**plan, "root": Path(plan["root"])},
+            nodes=nodes,
+            labels=labels,
+            backup=BackupPlan(**backup) if backup else None,
+        ),
         ray=RayRecord(**{**ray, "leader": ProcessId(**ray["leader"])}) if ray else None,
     )

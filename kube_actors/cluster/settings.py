@@ -35,6 +35,14 @@ def between(low: int, high: int) -> Check:
 
 
 PORT = between(0, 65535)
+_UNITS = {"d": 86400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+
+
+def seconds(text: str) -> float:
+    """The seconds of a duration such as 1h30m. Raises ValueError."""
+    if not re.fullmatch(r"(\d+[dhms])+", text):
+        raise ValueError("is no duration; write 30s, 15m, 1h or 1d")
+    return sum(int(number) * _UNITS[unit] for number, unit in re.findall(r"(\d+)([dhms])", text))
 
 
 def read(cls: type[T], content: Any, source: str, path: str = "") -> T:

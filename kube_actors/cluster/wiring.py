@@ -49,7 +49,19 @@ def store(plan: ClusterPlan, pki: Pki, address: str = "") -> Group:
     plain = address.startswith("unix:")
     listener = Listener(address, tls=None if plain else pki.server_tls(STORE, (_host(address),)))
     data_dir = plan.paths.store if plan.durable else None
-    return Group("store", [StoreServer(StoreConfig(listeners=(listener,), data_dir=data_dir))])
+    server = StoreServer(StoreConfig(listeners=(listener,), data_dir=data_dir))
+    return Group("store", [server, *scheduled_backups(plan, pki, address)])
+
+
+def scheduled_backups(plan: ClusterPlan, pki: Pki, address: str = "") -> list[Component]:
+    """The component that makes backups by the clock, if the config asks for it. One in a cluster."""
+    if plan.backup is None:
+        return []
+    from kube_actors.cluster.backups import ScheduledBackups
+    from kube_actors.store.backup.wire import StoreWire
+
+    where, tls = reachable(address or plan.store_address), store_client_tls(plan, pki)
+    return [ScheduledBackups(plan.backup, plan.name, plan.paths.backup_status, lambda: StoreWire([where], tls))]
 
 
 def api_server(plan: ClusterPlan, pki: Pki, *, store_tls: ClientTLS | None = None) -> tuple[Group, ApiServer]:
