@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from kube_actors.api.errors import ConfigError
 from kube_actors.cluster.actors import components
 from kube_actors.cluster.desired import NAMESPACE, SUPERVISOR, ActorSpec, Health, Observed
 from kube_actors.cluster.plan import MASTER, ClusterPlan
+from kube_actors.cluster.ray_text import creation_error
 
 # uvloop would change the loop under gRPC; OpenMP would start a thread a core in every actor.
 ENVIRONMENT = {"RAY_USE_UVLOOP": "0", "OMP_NUM_THREADS": "1"}
@@ -34,8 +34,6 @@ OPTIONS: dict[str, Any] = {
     "get_if_exists": True,
     "runtime_env": {"env_vars": ENVIRONMENT},
 }
-# An exception's last line, as Ray quotes the traceback of a constructor.
-CONFIG_ERROR = re.compile(r"(?:^|\.)ConfigError: (.*)$", re.MULTILINE)
 
 
 class RayActors:
@@ -142,18 +140,6 @@ class RayActors:
             return Observed(Health.STUCK)
         self._questions.pop(name)
         return Observed(Health.RUNNING, pid=pid)
-
-
-def creation_error(error: Exception) -> str:
-    """One line for the user out of what Ray says about a dead actor; empty where the process just died."""
-    text = str(error)
-    found = CONFIG_ERROR.search(text)
-    if found:
-        return found.group(1).strip()
-    if "creation task" not in text:
-        return ""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1]
 
 
 def _succeeded(call: Any) -> bool:
