@@ -79,12 +79,12 @@ v1: resourcequotas ResourceQuota N quota +status
 v1: secrets Secret N
 v1: serviceaccounts ServiceAccount N sa +token
 v1: services Service N svc :all +status,proxy @services/specs
-admissionregistration.k8s.io/v1: mutatingadmissionpolicies MutatingAdmissionPolicy C
-admissionregistration.k8s.io/v1: mutatingadmissionpolicybindings MutatingAdmissionPolicyBinding C
-admissionregistration.k8s.io/v1: mutatingwebhookconfigurations MutatingWebhookConfiguration C
-admissionregistration.k8s.io/v1: validatingadmissionpolicies ValidatingAdmissionPolicy C +status
-admissionregistration.k8s.io/v1: validatingadmissionpolicybindings ValidatingAdmissionPolicyBinding C
-admissionregistration.k8s.io/v1: validatingwebhookconfigurations ValidatingWebhookConfiguration C
+admissionregistration.k8s.io/v1: mutatingadmissionpolicies MutatingAdmissionPolicy C :api-extensions
+admissionregistration.k8s.io/v1: mutatingadmissionpolicybindings MutatingAdmissionPolicyBinding C :api-extensions
+admissionregistration.k8s.io/v1: mutatingwebhookconfigurations MutatingWebhookConfiguration C :api-extensions
+admissionregistration.k8s.io/v1: validatingadmissionpolicies ValidatingAdmissionPolicy C :api-extensions +status
+admissionregistration.k8s.io/v1: validatingadmissionpolicybindings ValidatingAdmissionPolicyBinding C :api-extensions
+admissionregistration.k8s.io/v1: validatingwebhookconfigurations ValidatingWebhookConfiguration C :api-extensions
 apiextensions.k8s.io/v1: customresourcedefinitions CustomResourceDefinition C crd,crds :api-extensions +status
 apiregistration.k8s.io/v1: apiservices APIService C :api-extensions +status
 apps/v1: controllerrevisions ControllerRevision N

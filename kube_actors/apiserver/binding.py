@@ -53,18 +53,17 @@ def set_condition(pod: Obj, condition: Obj, now: float) -> None:
         if found.get("type") == condition["type"]:
             same = found.get("status") == condition["status"]
             when = found.get("lastTransitionTime") if same else rfc3339(now)
-            conditions[index] = {**condition, "lastTransitionTime": when}
+            conditions[index] = {**condition, "lastProbeTime": None, "lastTransitionTime": when}
             break
     else:
-        conditions.append({**condition, "lastTransitionTime": rfc3339(now)})
+        conditions.append({**condition, "lastProbeTime": None, "lastTransitionTime": rfc3339(now)})
     pod["status"]["conditions"] = conditions
 
 
-def disruption_refused(pod: str, budget: str, wanted: int, healthy: int) -> errors.TooManyRequests:
+def disruption_refused(cause: str, retry_after: int = 0) -> errors.TooManyRequests:
     """429 of an eviction that a PodDisruptionBudget does not allow now."""
-    text = f"The disruption budget {budget} needs {wanted} healthy pods and has {healthy} currently"
     return errors.TooManyRequests(
         "Cannot evict pod as it would violate the pod's disruption budget.",
-        name=pod,
-        causes=[Cause("DisruptionBudget", text)],
+        causes=[Cause("DisruptionBudget", cause)],
+        retry_after=retry_after,
     )

@@ -50,11 +50,14 @@ class Evictions:
     def _take(self, budget: Obj | None, pod: str) -> Obj:
         if budget is None:
             raise errors.not_found(BUDGETS.plural, BUDGETS.group, "")
-        status = budget.setdefault("status", {})
+        name, status = budget["metadata"]["name"], budget.setdefault("status", {})
+        if (status.get("observedGeneration") or 0) < (budget["metadata"].get("generation") or 0):
+            raise disruption_refused(f"The disruption budget {name} is still being processed by the server.", 10)
         allowed = status.get("disruptionsAllowed") or 0
         if allowed <= 0:
-            name = budget["metadata"]["name"]
-            raise disruption_refused(pod, name, status.get("desiredHealthy") or 0, status.get("currentHealthy") or 0)
+            wanted, healthy = status.get("desiredHealthy") or 0, status.get("currentHealthy") or 0
+            text = f"The disruption budget {name} needs {wanted} healthy pods and has {healthy} currently"
+            raise disruption_refused(text)
         status["disruptionsAllowed"] = allowed - 1
         status["disruptedPods"] = {**(status.get("disruptedPods") or {}), pod: rfc3339(self._clock.now())}
         return budget

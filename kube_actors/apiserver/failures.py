@@ -16,4 +16,10 @@ def as_api_error(error: errors.KubeActorsError) -> errors.ApiError:
         return errors.TooLarge(str(error))
     if isinstance(error, store.TooManyRequests):
         return errors.TooManyRequests(str(error), retry_after=1)
-    return errors.InternalError(f"Internal error occurred: {error}")
+    return internal(str(error))
+
+
+def internal(text: str) -> errors.InternalError:
+    """apimachinery's NewInternalError: the text twice, with a prefix and as a cause."""
+    error = errors.InternalError(f"Internal error occurred: {text}")
+    return errors.InternalError(error.message, status={**error.status(), "details": {"causes": [{"message": text}]}})

@@ -56,7 +56,10 @@ async def list_page(cache: Cache, storage: Storage, target: Target, options: Lis
     bucket = cache.bucket(versions.stored(target.resource))
     if options.continue_token:
         return await _continued(cache, storage, bucket, target, selection, options)
-    wanted = parse_version(options.resource_version)
+    try:
+        wanted = parse_version(options.resource_version)
+    except errors.BadRequest as error:
+        raise errors.BadRequest(f"invalid resource version: {error.message}") from None
     if options.resource_version_match == "Exact" or (wanted and not options.resource_version_match and options.limit):
         return await _at(cache, storage, bucket, target, selection, options.limit, Position(wanted, ""))
     if not options.resource_version:

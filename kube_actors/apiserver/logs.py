@@ -14,6 +14,7 @@ from kube_actors.api.errors import Cause
 from kube_actors.api.meta import get_path
 from kube_actors.api.resources import NODES, PODS
 from kube_actors.apiserver.cache.cache import Cache
+from kube_actors.apiserver.failures import internal
 from kube_actors.apiserver.operations import Operations
 from kube_actors.apiserver.request import Request
 from kube_actors.rpc.channel import Channel, Stub
@@ -87,9 +88,7 @@ class Logs:
         try:
             first = await anext(stream, None)
         except RpcError as error:
-            raise errors.InternalError(
-                f"Internal error occurred: the agent of node {node} cannot be asked for logs: {error}"
-            ) from error
+            raise internal(f"the agent of node {node} cannot be asked for logs: {error}") from error
 
         async def chunks() -> AsyncIterator[bytes]:
             try:
@@ -108,7 +107,7 @@ class Logs:
             raise errors.not_found("nodes", "", node)
         address = agent_address(entry.decode())
         if self._tls is None:
-            raise errors.InternalError("Internal error occurred: this API server has no certificate to call nodes with")
+            raise internal("this API server has no certificate to call nodes with")
         channel = self._channels.get(address)
         if channel is None:
             channel = self._channels[address] = Channel((address,), self._tls)

@@ -147,10 +147,11 @@ class Operations:
             namespace, _, name = entry.key.rpartition("/")
             one = Request(request.user, Target(target.resource, namespace, name), request.warnings)
             try:
-                removed = await self._registry.delete(one, options)
+                await self._registry.delete(one, options)
             except errors.NotFound:
                 continue
-            items.append({key: value for key, value in removed.obj.items() if key not in ("kind", "apiVersion")})
+            found = versions.from_stored(target.resource, entry.decode())
+            items.append({key: value for key, value in found.items() if key not in ("kind", "apiVersion")})
         meta: Obj = {"resourceVersion": str(page.revision)}
         if page.continue_token:
             meta["continue"] = page.continue_token

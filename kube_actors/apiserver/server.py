@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 
 import structlog
@@ -63,7 +62,7 @@ class Pipeline:
             self.allocators,
             LeasePool(storage, clock),
             clock,
-            loopback_endpoints=config.loopback_endpoints or _is_loopback(config.advertise_address),
+            loopback_endpoints=config.loopback_endpoints,
         )
         reviews = Reviews(self.authenticator, self.authorizer, clock)
         self.operations = Operations(self.cache, storage, registry, self.authorizer, reviews, clock)
@@ -156,8 +155,3 @@ def field_readers(resources: Registry) -> Callable[[str], FieldReader]:
         return fields.reader(kinds.get(prefix, ""))
 
     return reader
-
-
-def _is_loopback(address: str) -> bool:
-    """A cluster that lives on one machine's loopback has its own Service there."""
-    return ipaddress.ip_address(address).is_loopback

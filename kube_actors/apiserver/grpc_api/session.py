@@ -14,7 +14,7 @@ import structlog
 
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import encoding, errors
-from kube_actors.apiserver.failures import as_api_error
+from kube_actors.apiserver.failures import as_api_error, internal
 from kube_actors.apiserver.grpc_api.calls import Calls
 from kube_actors.apiserver.request import User
 from kube_actors.rpc.pb import api_pb2 as pb
@@ -85,8 +85,7 @@ class Session:
             return _refusal(call.id, as_api_error(error))
         except Exception as error:
             log.error("call failed", call=name, exc_info=error)
-            text = "Internal error occurred: the server's log has the details"
-            return _refusal(call.id, errors.InternalError(text))
+            return _refusal(call.id, internal("the server's log has the details"))
 
 
 def _refusal(number: int, error: errors.ApiError) -> pb.Answer:

@@ -74,7 +74,8 @@ class ResourceHandler:
         assert path is not None
         if path.subresource == "log":
             return await self._logs(exchange, request)
-        watch = path.watch or query.is_true(exchange.query, "watch")
+        # ?watch of one object by its path is a GET; the old /watch/ prefix and a field selector watch one object.
+        watch = path.watch or (not path.name and query.is_true(exchange.query, "watch"))
         if watch and not path.subresource:
             return await self._watch(exchange, request)
         form = negotiation.accepted(exchange.request.headers.get("Accept", ""))

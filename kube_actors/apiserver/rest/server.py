@@ -17,7 +17,7 @@ from kube_actors.aio.clock import Clock
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import encoding, errors
 from kube_actors.apiserver.config import ApiServerConfig
-from kube_actors.apiserver.failures import as_api_error
+from kube_actors.apiserver.failures import as_api_error, internal
 from kube_actors.apiserver.request import User
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.health import Health
@@ -96,8 +96,7 @@ class RestServer:
             raise
         except Exception as error:
             log.error("request failed", method=request.method, path=exchange.path, exc_info=error)
-            text = "Internal error occurred: the server's log has the details"
-            answer = _refusal(errors.InternalError(text), exchange)
+            answer = _refusal(internal("the server's log has the details"), exchange)
         finally:
             self._metrics.in_flight[kind] -= 1
         seconds = None if exchange.streamed else asyncio.get_running_loop().time() - started

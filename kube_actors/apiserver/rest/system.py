@@ -65,7 +65,9 @@ class SystemHandler:
             return self._rendered(body, accept)
         if parts[0] == "api":
             found = self._discovery.version("", parts[1])
-            return self._rendered(found, accept) if found is not None else Answer(NOT_FOUND_PAGE, 404, TEXT)
+            if found is None:
+                raise not_found_path()
+            return self._rendered(found, accept)
         group = self._discovery.group(parts[1])
         if group is None:
             return Answer(NOT_FOUND_PAGE, 404, TEXT)

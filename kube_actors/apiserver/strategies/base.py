@@ -47,11 +47,6 @@ class Strategy:
         """Take from `old` everything but the status and what metadata a status update may change."""
         strategy.prepare_status(self.resource, new, old)
 
-    def count_generation(self, new: Obj, old: Obj) -> None:
-        """For a change that the server itself has made."""
-        if strategy.counts_generation(self.resource) and strategy.is_counted_change(self.resource, new, old):
-            new["metadata"]["generation"] = (old["metadata"].get("generation") or 0) + 1
-
     def grace_seconds(self, obj: Obj, options: DeleteOptions) -> int | None:
         """How long a deleted object is given to end; None for a kind that goes at once."""
         return None

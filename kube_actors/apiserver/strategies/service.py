@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from kube_actors.api import Obj, errors
 from kube_actors.api.errors import Cause
+from kube_actors.apiserver.failures import internal
 from kube_actors.apiserver.registry.allocation import Allocators, Exhausted, Owner, Taken
 from kube_actors.apiserver.strategies.base import Reservation, Strategy
 
@@ -72,12 +73,10 @@ class _Taking:
 
     async def _take_ips(self) -> None:
         spec = self._spec
-        if spec.get("type") == "ExternalName":
-            spec.pop("clusterIP", None)
-            spec.pop("clusterIPs", None)
-            return
+        if spec.get("type") == "ExternalName" or (spec.get("clusterIPs") and not spec.get("clusterIP")):
+            return  # no address, or a contradiction that validation will name
         if spec.get("clusterIP") == "None":
-            spec["clusterIPs"] = ["None"]
+            spec.setdefault("clusterIPs", ["None"])
         elif not spec.get("clusterIP"):
             ip = await self._any_ip()
             spec["clusterIP"], spec["clusterIPs"] = ip, [ip]
@@ -86,15 +85,17 @@ class _Taking:
             for index, ip in enumerate(spec["clusterIPs"]):
                 if ip not in _ips(self._before):
                     await self._take_ip(ip, index)
-        spec.setdefault("ipFamilies", ["IPv6" if ":" in spec["clusterIP"] else "IPv4"])
-        spec.setdefault("ipFamilyPolicy", "SingleStack")
-        spec.setdefault("internalTrafficPolicy", "Cluster")
+        if self._before:
+            # One that had none, as ExternalName; a new service gets them where it is prepared.
+            spec.setdefault("ipFamilies", ["IPv6" if ":" in spec["clusterIP"] else "IPv4"])
+            spec.setdefault("ipFamilyPolicy", "SingleStack")
+            spec.setdefault("internalTrafficPolicy", "Cluster")
 
     async def _any_ip(self) -> str:
         try:
             ip = await self._allocators.any_ip(self._owner)
         except Exhausted as error:
-            raise errors.InternalError(f"Internal error occurred: failed to allocate a serviceIP: {error}") from None
+            raise internal(f"failed to allocate a serviceIP: {error}") from None
         self._undo.append(lambda: self._allocators.free_ip(ip))
         return ip
 
@@ -126,6 +127,8 @@ class _Taking:
                 if spec["type"] == "LoadBalancer" and spec.get("allocateLoadBalancerNodePorts") is False:
                     continue
                 port["nodePort"] = number = self._shared(port, mine) or await self._any_port()
+            elif protocol in mine.get(number, ()):
+                raise self._port_refused(number, index, "provided port is already allocated")
             elif number not in had and number not in mine:
                 await self._take_port(number, index)
             mine.setdefault(number, set()).add(protocol)
@@ -144,7 +147,7 @@ class _Taking:
                 await self._allocators.take_port(wanted, self._owner)
             except Taken:
                 text = f"failed to allocate requested HealthCheck NodePort {wanted}: provided port is already allocated"
-                raise errors.ApiError(text) from None
+                raise internal(text) from None
             self._undo.append(lambda: self._allocators.free_port(wanted))
 
     def _shared(self, port: Obj, mine: dict[int, set[str]]) -> int:
@@ -160,7 +163,7 @@ class _Taking:
         try:
             port = await self._allocators.any_port(self._owner)
         except Exhausted as error:
-            raise errors.InternalError(f"Internal error occurred: failed to allocate a nodePort: {error}") from None
+            raise internal(f"failed to allocate a nodePort: {error}") from None
         self._undo.append(lambda: self._allocators.free_port(port))
         return port
 
@@ -175,9 +178,12 @@ class _Taking:
             except Taken:
                 reason = "provided port is already allocated"
         if reason:
-            cause = Cause("FieldValueInvalid", f"Invalid value: {port}: {reason}", f"spec.ports[{index}].nodePort")
-            raise self._invalid(cause)
+            raise self._port_refused(port, index, reason)
         self._undo.append(lambda: self._allocators.free_port(port))
+
+    def _port_refused(self, port: int, index: int, reason: str) -> errors.Invalid:
+        text = f"Invalid value: {port}: {reason}"
+        return self._invalid(Cause("FieldValueInvalid", text, f"spec.ports[{index}].nodePort"))
 
     def _invalid(self, cause: Cause) -> errors.Invalid:
         return errors.invalid("Service", "", self._owner.name, [cause])
