@@ -23,9 +23,10 @@ import lmdb
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.store.group import Group
-from kube_actors.store.records import ID_BYTES, decode_head, first_id
+from kube_actors.store.pages import Damaged, Pages
+from kube_actors.store.records import ID_BYTES, decode_head, first_id, seal, unseal
 
-FORMAT = b"1"
+FORMAT = b"2"
 FILE = "store.lmdb"
 # The map grows by doubling from here; beyond the quota there is room for deletions and compaction.
 FIRST_MAP = 64 << 20
@@ -76,22 +77,30 @@ class Backend:
     def meta(self, key: bytes) -> bytes | None:
         with self._env.begin(db=self._meta) as txn:
             value: bytes | None = txn.get(key)
-            return value
+            return None if value is None else unseal(key, value)
 
     def leases(self) -> list[tuple[int, int]]:
         """(id, granted TTL) of every lease."""
         with self._env.begin(db=self._leases) as txn:
-            return [(_signed(key), _signed(value)) for key, value in txn.cursor()]
+            return [(_signed(key), _signed(unseal(key, value))) for key, value in txn.cursor()]
 
     def heads(self) -> Iterator[tuple[int, bytes, int, int, int]]:
-        """(id, key, create revision, version, lease) of every record, in order, each checked."""
-        with self._env.begin(db=self._revisions) as txn:
-            for key, record in txn.cursor():
-                try:
-                    head = decode_head(record)
-                except ValueError as error:
-                    raise ConfigError(_corrupt(self._path, str(error))) from error
-                yield (int.from_bytes(key, "big"), *head)
+        """(id, key, create revision, version, lease) of every record, in order, each checked: its page, its
+        checksum, its place. To be read to the end before the first write."""
+        if self._fresh:
+            return
+        try:
+            with Pages(self._path) as pages:
+                _check_small_tables(pages)
+                before = b""
+                for record_id, record in pages.items(b"revisions"):
+                    if record_id <= before:
+                        raise Damaged("records are out of order")
+                    before = record_id
+                    yield (int.from_bytes(record_id, "big"), *decode_head(record_id, record))
+                pages.check_free()
+        except (Damaged, ValueError) as error:
+            raise ConfigError(_corrupt(self._path, str(error))) from error
 
     def record(self, record_id: int) -> bytes | None:
         with self._env.begin(db=self._revisions) as txn:
@@ -140,9 +149,9 @@ class Backend:
             if ttl is None:
                 txn.delete(key, db=self._leases)
             else:
-                txn.put(key, ttl.to_bytes(8, "big", signed=True), db=self._leases)
+                txn.put(key, seal(key, ttl.to_bytes(8, "big", signed=True)), db=self._leases)
         for name, value in group.meta.items():
-            txn.put(name, value, db=self._meta)
+            txn.put(name, seal(name, value), db=self._meta)
 
     def can_grow(self) -> bool:
         return bool(self._env.info()["map_size"] < self._map_limit())
@@ -192,6 +201,8 @@ class Backend:
 
     def _open(self, path: Path) -> lmdb.Environment:
         size = path.stat().st_size if path.exists() else 0
+        if size:
+            _check_structure(path)
         try:
             env = lmdb.open(
                 str(path),
@@ -205,20 +216,15 @@ class Backend:
             )
         except lmdb.Error as error:
             raise ConfigError(_corrupt(path, str(error))) from error
-        # A page beyond the end of the file would kill the process (SIGBUS) when it is read.
-        needed = (env.info()["last_pgno"] + 1) * env.stat()["psize"]
-        if size and path.stat().st_size < needed:
-            env.close()
-            raise ConfigError(_corrupt(path, f"it has {size} bytes and should have {needed}"))
         return env
 
     def _tables(self) -> None:
-        fresh = self._env.stat()["entries"] == 0
-        if not fresh:
+        self._fresh = self._env.stat()["entries"] == 0
+        if not self._fresh:
             try:
                 self._open_tables()
                 version = self.meta(b"format")
-            except lmdb.Error as error:
+            except (lmdb.Error, ValueError) as error:
                 raise ConfigError(_corrupt(self._path, str(error))) from error
             if version != FORMAT:
                 raise ConfigError(
@@ -230,9 +236,12 @@ class Backend:
         self._revisions = self._env.open_db(b"revisions")
         self._leases = self._env.open_db(b"leases")
         with self._env.begin(write=True, db=self._meta) as txn:
-            txn.put(b"format", FORMAT)
-            txn.put(b"cluster", secrets.token_bytes(8))
-            txn.put(b"member", secrets.token_bytes(8))
+            for name, value in (
+                (b"format", FORMAT),
+                (b"cluster", secrets.token_bytes(8)),
+                (b"member", secrets.token_bytes(8)),
+            ):
+                txn.put(name, seal(name, value))
         if self._durable:
             _sync_folder(self._path.parent)
 
@@ -252,6 +261,26 @@ def _signed(data: bytes) -> int:
 
 def _corrupt(path: Path, reason: str) -> str:
     return f"{path} is damaged or no store ({reason}): move it away, or restore a backup; it was not changed"
+
+
+def _check_structure(path: Path) -> None:
+    """What LMDB reads when it opens the file must not lead it astray; the records are checked when loaded."""
+    try:
+        with Pages(path) as pages:
+            if pages.tables and not {b"revisions", b"leases", b"meta"} <= pages.tables.keys():
+                raise Damaged("a table is missing")
+            for table in (b"leases", b"meta"):
+                for _ in pages.items(table) if pages.tables else ():
+                    pass
+            pages.check_free()
+    except Damaged as error:
+        raise ConfigError(_corrupt(path, str(error))) from error
+
+
+def _check_small_tables(pages: Pages) -> None:
+    for table in (b"leases", b"meta"):
+        for key, value in pages.items(table):
+            unseal(key, value)
 
 
 def _claim(folder: Path) -> IO[bytes]:

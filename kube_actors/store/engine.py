@@ -182,7 +182,7 @@ class Engine:
                 self.leases.detach(head[3], key)
         if lease:
             self.leases.attach(lease, key)
-        record = encode(key, value, create, version, lease)
+        record = encode(record_id, key, value, create, version, lease)
         self._change(key, (record_id, create, version, lease), record, head)
         return record_id >> MAIN_SHIFT
 
@@ -197,7 +197,7 @@ class Engine:
         record_id = self._next_id() | TOMBSTONE
         if head[3]:
             self.leases.detach(head[3], key)
-        self._change(key, (record_id, 0, 0, 0), encode(key, b"", 0, 0, 0), head)
+        self._change(key, (record_id, 0, 0, 0), encode(record_id, key, b"", 0, 0, 0), head)
         return record_id >> MAIN_SHIFT
 
     def _next_id(self) -> int:

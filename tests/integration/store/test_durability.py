@@ -17,6 +17,7 @@ from kube_actors.api.errors import ConfigError
 from kube_actors.store.client import StoreClient
 from kube_actors.store.engine import Engine
 from kube_actors.store.errors import NoSpace, StoreError
+from kube_actors.store.records import seal
 
 ROUNDS = int(os.environ.get("STORE_KILL_ROUNDS", "12"))
 
@@ -131,9 +132,9 @@ async def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
     file = await filled(tmp_path)
     env = lmdb.open(str(file), subdir=False, max_dbs=8)
     with env.begin(write=True, db=env.open_db(b"meta")) as txn:
-        txn.put(b"format", b"99")
+        txn.put(b"format", seal(b"format", b"99"))
     env.close()
-    with pytest.raises(ConfigError, match="has format 99, this program reads 1"):
+    with pytest.raises(ConfigError, match="has format 99, this program reads 2"):
         await Engine(tmp_path).start()
 
 

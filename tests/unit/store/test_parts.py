@@ -106,13 +106,16 @@ def test_the_end_of_a_prefix() -> None:
 
 
 def test_a_record_comes_back_and_a_damaged_one_does_not() -> None:
-    record = encode(b"key", b"value", 3, 2, 9)
+    name = first_id(7).to_bytes(12, "big")
+    record = encode(first_id(7), b"key", b"value", 3, 2, 9)
     assert decode(first_id(7), record) == KV(b"key", b"value", 7, 3, 2, 9)
-    assert decode_head(record) == (b"key", 3, 2, 9)
+    assert decode_head(name, record) == (b"key", 3, 2, 9)
     with pytest.raises(ValueError, match="checksum"):
-        decode_head(record[:-1] + b"X")
+        decode_head(name, record[:-1] + b"X")
+    with pytest.raises(ValueError, match="checksum"):
+        decode_head(first_id(8).to_bytes(12, "big"), record)
     with pytest.raises(ValueError, match="too short"):
-        decode_head(record[:10])
+        decode_head(name, record[:10])
 
 
 def test_an_error_is_found_by_its_text() -> None:
