@@ -101,7 +101,7 @@ class Pages:
             free = Tree(*self._unpack(_TREE, trees))
             main = Tree(*self._unpack(_TREE, trees + _TREE.size))
             last, transaction = self._unpack(struct.Struct("<QQ"), trees + 2 * _TREE.size)
-            if free.padding != self._size or transaction & 1 != number and transaction:
+            if free.padding != self._size or (transaction and transaction & 1 != number):
                 raise Damaged(f"meta page {number}")
             found.append((transaction, free, main, last))
         if abs(found[0][0] - found[1][0]) > 1:

@@ -131,8 +131,9 @@ def _groups(kvs: Iterable[KV], shift: int, total: int, say: Progress) -> Iterato
         for kv in step:
             sub = sub + 1 if kv.mod_revision + shift == main else 0
             main = kv.mod_revision + shift
-            record = encode(kv.key, kv.value, kv.create_revision + shift, kv.version, kv.lease)
-            group.changes.append(Change(main << MAIN_SHIFT | sub << 1, kv.key, record, 0))
+            record_id = main << MAIN_SHIFT | sub << 1
+            record = encode(record_id, kv.key, kv.value, kv.create_revision + shift, kv.version, kv.lease)
+            group.changes.append(Change(record_id, kv.key, record, 0))
         done += len(step)
         say("Restoring", done, total)
         yield group
@@ -140,7 +141,8 @@ def _groups(kvs: Iterable[KV], shift: int, total: int, say: Progress) -> Iterato
 
 def _last(contents: Contents, revision: int) -> Group:
     """Leases, and the revision that the store continues from; all before it is compacted."""
-    mark = Change(revision << MAIN_SHIFT | TOMBSTONE, MARK, encode(MARK, b"", 0, 0, 0), 0)
+    record_id = revision << MAIN_SHIFT | TOMBSTONE
+    mark = Change(record_id, MARK, encode(record_id, MARK, b"", 0, 0, 0), 0)
     leases: dict[int, int | None] = {grant.id: grant.ttl for grant in contents.leases}
     return Group(changes=[mark], leases=leases, meta={b"compacted": str(revision).encode()})
 

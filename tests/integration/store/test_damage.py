@@ -1,4 +1,4 @@
-"""Disks that fill up, fail or forget: what was acknowledged is kept, what cannot be is refused, what is damaged is named."""
+"""Disks that fill up, fail or forget: what was acknowledged is kept, what is damaged is named."""
 
 from __future__ import annotations
 
@@ -52,6 +52,13 @@ async def reopened(folder: Path) -> dict[str, Any]:
         return await contents(engine)
     finally:
         await engine.stop()
+
+
+async def opened(folder: Path) -> dict[str, Any] | ConfigError:
+    try:
+        return await reopened(folder)
+    except ConfigError as error:
+        return error
 
 
 async def fill(engine: Engine, acknowledged: dict[bytes, bytes], count: int = 20_000) -> None:
@@ -212,13 +219,14 @@ async def test_a_flipped_byte_is_named_or_was_of_no_use(tmp_path: Path) -> None:
         data = bytearray(healthy)
         data[at] ^= chance.randrange(1, 256)
         file.write_bytes(data)
-        try:
-            assert await reopened(tmp_path) == expected, f"byte {at} was flipped and nobody said so"
-        except ConfigError as error:
-            assert str(file) in str(error)
-            assert "was not changed" in str(error)
+        outcome = await opened(tmp_path)
+        if isinstance(outcome, ConfigError):
+            assert str(file) in str(outcome)
+            assert "was not changed" in str(outcome)
             assert file.read_bytes() == data
             refused += 1
+        else:
+            assert outcome == expected, f"byte {at} was flipped and nobody said so"
     assert refused > FLIPS // 3
 
 
@@ -228,7 +236,8 @@ async def test_a_file_cut_anywhere_is_named_or_lacks_nothing(tmp_path: Path) -> 
     chance = random.Random(2)
     for _ in range(30):
         file.write_bytes(healthy[: chance.randrange(1, len(healthy))])
-        try:
-            assert await reopened(tmp_path) == expected
-        except ConfigError as error:
-            assert "store.lmdb is damaged" in str(error)
+        outcome = await opened(tmp_path)
+        if isinstance(outcome, ConfigError):
+            assert "store.lmdb is damaged" in str(outcome)
+        else:
+            assert outcome == expected
