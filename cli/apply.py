@@ -7,7 +7,6 @@ of that, the file and the object as it is. So fields that others set stay, and t
 from __future__ import annotations
 
 import argparse
-import asyncio
 import copy
 import json
 import sys
@@ -18,6 +17,7 @@ from kube_actors.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from kube_actors.api.resources import Resource
 from kube_actors.client.client import KubeClient
 from kube_actors.client.types import MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from kube_actors.cluster import loop
 
 from . import documents, scope, session
 from .failure import Failure, line_of
@@ -33,7 +33,7 @@ ATTEMPTS = 5
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(apply(arguments))
+    return loop.run(apply(arguments))
 
 
 async def apply(arguments: argparse.Namespace) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from pathlib import Path
 
-from kube_actors.cluster import paths, record, restoring
+from kube_actors.cluster import loop, paths, record, restoring
 from kube_actors.rpc.tls import ClientTLS
 from kube_actors.store.backup.export import Backup, Choices, export
 from kube_actors.store.backup.wire import StoreWire
@@ -23,7 +22,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.with_keys:
             raise usage("--with-keys is about a cluster of kactl; leave out --endpoints")
         choices = Choices(compression=arguments.compression)
-        made = asyncio.run(_export(endpoints(arguments), target, choices, arguments.endpoints))
+        made = loop.run(_export(endpoints(arguments), target, choices, arguments.endpoints))
     else:
         found = record.read(paths.of_cluster(session.cluster_name(arguments)))
         if found is None or not found.live:
@@ -32,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise usage(f"cluster {found.name!r} is {found.phase}; try again when that is done")
         files = restoring.keys_of(found.plan.paths) if arguments.with_keys else ()
         choices = Choices(found.name, arguments.compression, files)
-        made = asyncio.run(_export(restoring.wire(found.plan), target, choices, found.plan.store_address))
+        made = loop.run(_export(restoring.wire(found.plan), target, choices, found.plan.store_address))
     keys = " with its certificates and token" if made.counts.files else ""
     print(f"Backup{keys}: {made.counts.keys} keys at revision {made.revision}, {made.size} bytes, in {made.path}")
     return 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Sequence
 
 from kube_actors.api.errors import ApiError, NotFound
 from kube_actors.client.client import KubeClient
+from kube_actors.cluster import loop
 
 from . import durations, scope, session, waiting
 from .failure import Failure, line_of, usage
@@ -21,7 +21,7 @@ PROPAGATION = {"background": "Background", "foreground": "Foreground", "orphan":
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(delete(arguments))
+    return loop.run(delete(arguments))
 
 
 async def delete(arguments: argparse.Namespace) -> int:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from kube_actors.api.resources import SERVICES
-from kube_actors.cluster import paths, record
+from kube_actors.cluster import loop, paths, record
 from kube_actors.cluster.record import RUNNING, ClusterRecord
 
 from . import parser, session, up
@@ -32,12 +31,12 @@ def run(arguments: argparse.Namespace) -> int:
     found = _cluster(arguments, cluster)
     if found.plan.runtime == "docker":
         with Progress("Making an image of this machine's Python", steps=True):
-            asyncio.run(_make_image())
+            loop.run(_make_image())
     _kactl(cluster, "apply", "-f", str(manifest))
     _kactl(cluster, "rollout", "status", "deployment/web", "-n", NAMESPACE, "--timeout", "180s")
     _kactl(cluster, "get", "all", "-n", NAMESPACE)
     if found.plan.runtime != "simulated":
-        address = asyncio.run(_service_address(arguments))
+        address = loop.run(_service_address(arguments))
         print(f"\n$ curl {address}\n{_fetch(address)}", flush=True)
     up.announce(found)
     print("\nThe cluster stays up; 'kactl down' ends it.")

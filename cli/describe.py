@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 
 from kube_actors.aio.clock import Clock, SystemClock
@@ -11,6 +10,7 @@ from kube_actors.api import Obj
 from kube_actors.api.errors import ApiError, NotFound
 from kube_actors.api.resources import EVENTS
 from kube_actors.client.client import KubeClient
+from kube_actors.cluster import loop
 
 from . import describe_kinds, scope, session, tabwriter
 from .ages import age
@@ -21,7 +21,7 @@ from .names import Names, Target
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(describe(arguments, SystemClock()))
+    return loop.run(describe(arguments, SystemClock()))
 
 
 async def describe(arguments: argparse.Namespace, clock: Clock) -> int:

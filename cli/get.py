@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import sys
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from kube_actors.api.errors import ApiError, NotFound
 from kube_actors.api.resources import Resource
 from kube_actors.client.client import KubeClient
 from kube_actors.client.types import BOOKMARK
+from kube_actors.cluster import loop
 
 from . import documents, jsonpath, scope, session, table
 from .failure import line_of, usage
@@ -33,7 +33,7 @@ class Output:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(get(arguments))
+    return loop.run(get(arguments))
 
 
 async def get(arguments: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from kube_actors.api.meta import controller_of, name_of
 from kube_actors.api.resources import PODS, REPLICA_SETS
 from kube_actors.api.selectors import LabelSelector
 from kube_actors.client.client import KubeClient
+from kube_actors.cluster import loop
 
 from . import durations, session
 from .failure import usage
@@ -29,7 +30,7 @@ class Source:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(logs(arguments))
+    return loop.run(logs(arguments))
 
 
 async def logs(arguments: argparse.Namespace) -> int:

@@ -29,11 +29,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if os.environ.get("KACTL_DEBUG"):
             raise
         return _report(error)
+    finally:
+        _close_loop()
 
 
 def run_parsed(parsed: argparse.Namespace) -> int:
     """Run the command of a parsed command line."""
     return int(import_module(f".{parsed.module}", __package__).run(parsed) or 0)
+
+
+def _close_loop() -> None:
+    """Only where a command had one: importing it would cost the others time."""
+    module = sys.modules.get("kube_actors.cluster.loop")
+    if module is not None:
+        module.close()
 
 
 def _report(error: Exception) -> int:

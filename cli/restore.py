@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from pathlib import Path
 
-from kube_actors.cluster import paths, restoring
+from kube_actors.cluster import loop, paths, restoring
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.store.backup import load
 from kube_actors.store.backup.reader import Contents, check
@@ -34,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
         # Whole and right, before anything is touched.
         contents = check(source)
         if arguments.endpoints:
-            revision = asyncio.run(_load(arguments, source, contents, progress))
+            revision = loop.run(_load(arguments, source, contents, progress))
             lines = [f"The store is at revision {revision}"]
             if contents.files:
                 lines.append("The backup's certificates were left aside: --endpoints restores the store alone")

@@ -9,6 +9,7 @@ import sys
 from kube_actors.api import Obj
 from kube_actors.api.meta import condition
 from kube_actors.client.client import KubeClient
+from kube_actors.cluster import loop
 
 from . import durations, scope, session, waiting
 from .failure import Failure, usage
@@ -18,7 +19,7 @@ from .scope import Chosen
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(status(arguments))
+    return loop.run(status(arguments))
 
 
 async def status(arguments: argparse.Namespace) -> int:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 from pathlib import Path
 
-from kube_actors.cluster import logs, single
+from kube_actors.cluster import logs, loop, single
 from kube_actors.cluster.paths import ClusterPaths, of_cluster
 
 from . import session
@@ -16,7 +15,7 @@ from .up import until_told
 
 def run(arguments: argparse.Namespace) -> int:
     logs.configure(level=arguments.log_level, as_json=arguments.log_json, component=arguments.component)
-    return asyncio.run(_run(arguments))
+    return loop.run(_run(arguments))
 
 
 async def _run(arguments: argparse.Namespace) -> int:

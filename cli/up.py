@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from kube_actors.cluster import config as configs
-from kube_actors.cluster import paths, record
+from kube_actors.cluster import loop, paths, record
 from kube_actors.cluster.config import ClusterConfig
 from kube_actors.cluster.record import ClusterRecord
 
@@ -23,7 +23,7 @@ from .progress import Progress
 def run(arguments: argparse.Namespace) -> int:
     config = choose(arguments)
     if config.mode == "embedded":
-        return asyncio.run(_embedded(arguments, config))
+        return loop.run(_embedded(arguments, config))
     if arguments.data:
         raise usage("--data goes with --embedded; a cluster on Ray keeps its state below KUBE_ACTORS_HOME")
     found = start(config)
@@ -124,7 +124,7 @@ def _path(text: str | None) -> Path | None:
 async def until_told() -> None:
     """Until SIGINT or SIGTERM."""
     told = asyncio.Event()
-    loop = asyncio.get_running_loop()
+    current = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, told.set)
+        current.add_signal_handler(number, told.set)
     await told.wait()

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 
 import kube_actors
 from kube_actors.api.errors import KubeActorsError
+from kube_actors.cluster import loop
 
 from . import documents, session
 from .failure import Failure
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(version(arguments))
+    return loop.run(version(arguments))
 
 
 async def version(arguments: argparse.Namespace) -> int:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
+
+from kube_actors.cluster import loop
 
 from . import durations, scope, session, waiting
 from .failure import Failure
@@ -12,7 +13,7 @@ from .progress import Progress
 
 
 def run(arguments: argparse.Namespace) -> int:
-    return asyncio.run(wait(arguments))
+    return loop.run(wait(arguments))
 
 
 async def wait(arguments: argparse.Namespace) -> int:

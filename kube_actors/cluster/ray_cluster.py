@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from kube_actors.api.errors import ConfigError
 from kube_actors.api.meta import is_true, name_of
 from kube_actors.api.resources import NODES
-from kube_actors.cluster import ports, ray_process, record, sweep, wiring
+from kube_actors.cluster import loop, ports, ray_process, record, sweep, wiring
 from kube_actors.cluster.config import ClusterConfig
 from kube_actors.cluster.desired import SUPERVISOR, ActorSpec, Health, Observed, desired_actors
 from kube_actors.cluster.embedded import write_kubeconfig
@@ -130,7 +130,7 @@ def _start(mine: ClusterRecord, config: ClusterConfig, paths: ClusterPaths, repo
     finally:
         ray_process.disconnect()
     report("Waiting for nodes")
-    asyncio.run(_nodes_ready(mine.plan, pki))
+    loop.run(_nodes_ready(mine.plan, pki))
     mine = dataclasses.replace(mine, phase=RUNNING)
     record.write(paths, mine)
     return mine
@@ -188,7 +188,7 @@ def _end(found: ClusterRecord, paths: ClusterPaths, report: Report, note: Report
         ray_process.disconnect()
         ray_process.stop(found.ray)
     report("Removing pods")
-    problems = asyncio.run(sweep.sweep(found.plan))
+    problems = loop.run(sweep.sweep(found.plan))
     for problem in problems:
         note(f"Left behind: {problem}")
     record.remove(paths)
