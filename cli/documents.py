@@ -11,6 +11,10 @@ import yaml
 from kube_actors.api import Obj
 
 
+# Line breaks of YAML 1.1 that are none to Go: only double quotes keep them.
+ODD_BREAKS = "\x85\u2028\u2029"
+
+
 def to_json(content: Any) -> str:
     return json.dumps(content, indent=4, sort_keys=True, ensure_ascii=False)
 
@@ -44,6 +48,8 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: _Dumper, value: str) -> yaml.ScalarNode:
     tag = "tag:yaml.org,2002:str"
+    if any(char in value for char in ODD_BREAKS):
+        return dumper.represent_scalar(tag, value, style='"')
     if "\n" in value and not any(line.endswith(" ") for line in value.splitlines()) and "\t" not in value:
         return dumper.represent_scalar(tag, value, style="|")
     resolve: Any = dumper.resolve

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import inspect
 import os
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -13,10 +12,15 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
     from tests.e2e.lab import DockerLab
+
+# How long an example takes depends on what else the machine does: no test fails by the clock.
+hypothesis.settings.register_profile("kube-actors", deadline=None)
+hypothesis.settings.load_profile("kube-actors")
 
 LAB = "kube_actors_docker_lab"
 
@@ -27,15 +31,8 @@ MAY_SKIP = "recorded answers are not here"
 
 
 @pytest.fixture(autouse=True)
-def no_task_outlives_its_test(request: pytest.FixtureRequest) -> None:
+async def no_task_outlives_its_test() -> AsyncIterator[None]:
     """A task that a test leaves running is a component that was not stopped."""
-    if inspect.iscoroutinefunction(getattr(request.node, "obj", None)):
-        request.getfixturevalue("tasks_end")
-
-
-@pytest.fixture
-async def tasks_end() -> AsyncIterator[None]:
-    """Fails the test whose tasks still run a moment after it; only tests with a loop pay for it."""
     before = asyncio.all_tasks()
     yield
     # gRPC and aiohttp end their own connection tasks in the turns after a close.
