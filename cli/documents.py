@@ -10,7 +10,6 @@ import yaml
 
 from kube_actors.api import Obj
 
-
 # Line breaks of YAML 1.1 that are none to Go: only double quotes keep them.
 ODD_BREAKS = "\x85\u2028\u2029"
 
