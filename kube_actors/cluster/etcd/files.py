@@ -1,11 +1,11 @@
 """A member's folder.
 
-    NAME/data/        etcd's own
-    NAME/aside/       the data of the member that it was before, until the next such change
-    NAME/tls/         certificates, made anew at every start
-    NAME/process      which process runs it
-    NAME/lock         held by whoever looks after the member
-    NAME.member       who it is in its cluster. Beside the folder: it outlives a folder that was wiped
+NAME/data/        etcd's own
+NAME/aside/       the data of the member that it was before, until the next such change
+NAME/tls/         certificates, made anew at every start
+NAME/process      which process runs it
+NAME/lock         held by whoever looks after the member
+NAME.member       who it is in its cluster. Beside the folder: it outlives a folder that was wiped
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class MemberFolder:
         shutil.rmtree(self.data, ignore_errors=True)
 
     def identity(self) -> Identity:
-        return _read(self._identity, lambda content: Identity(bool(content["formed"]), int(content["id"]))) or Identity()
+        return _read(self._identity, _identity) or Identity()
 
     def set_identity(self, identity: Identity) -> None:
         if identity != self.identity():
@@ -146,6 +146,10 @@ def _read(path: Path, parse: Callable[[dict[str, Any]], T]) -> T | None:
         return parse(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _identity(content: dict[str, Any]) -> Identity:
+    return Identity(bool(content["formed"]), int(content["id"]))
 
 
 def _running(content: dict[str, Any]) -> Running:

@@ -65,7 +65,11 @@ class Timing:
     look: float = 0.25
     # How long a start waits for the cluster; without a quorum the member waits on in the background.
     start: float = 20.0
-    stop: float = 5.0
+    # How long the others are asked again while they cannot take it in; etcd itself wants them to have
+    # been connected for 5 s before it changes its membership.
+    patience: float = 30.0
+    # etcd waits for its clients' streams; a KILL loses nothing that was acknowledged.
+    stop: float = 3.0
     probe: float = 3.0
     # A process that has served and does not answer for so long is ended.
     silent: float = 60.0
@@ -140,12 +144,6 @@ class EtcdMember:
         await self._endpoints.close()
         self._folder.unlock()
 
-    async def abandon(self) -> None:
-        """Leave the process as it is, as a crash of the keeper would."""
-        await self._tasks.stop()
-        await self._endpoints.close()
-        self._folder.unlock()
-
     async def _start_process(self) -> None:
         reason = ""
         for attempt in range(ATTEMPTS):
@@ -180,8 +178,23 @@ class EtcdMember:
                 return
             log.warning("etcd runs with other settings, ending it", member=self._config.name, pid=running.id.pid)
             await running.stop(self._config.timing.stop, self._clock)
-        while not await self._step():
-            pass
+        await self._launch_as_planned()
+
+    async def _launch_as_planned(self) -> None:
+        """Every step is planned from what is seen then, so a step whose answer was lost is no harm."""
+        deadline = self._clock.now() + self._config.timing.patience
+        failures = 0
+        while True:
+            try:
+                if await self._step():
+                    return
+            except EtcdError as error:
+                failures += 1
+                pause = RETRY.delay(failures)
+                if self._clock.now() + pause > deadline:
+                    raise
+                log.info("etcd has to wait", member=self._config.name, reason=str(error))
+                await self._clock.sleep(pause)
 
     async def _step(self) -> bool:
         """One action of the plan; True when the process has been launched."""

@@ -35,7 +35,7 @@ class EtcdProcess:
     def alive(self) -> bool:
         if self.child is not None:
             # Takes the exit status, so that no zombie stays.
-            self.child.poll()
+            return self.child.poll() is None
         return self.id.alive()
 
     async def stop(self, grace: float, clock: Clock) -> None:
