@@ -10,6 +10,7 @@ is the same file without fsync, unlinked as soon as it is open, so that nothing 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -31,6 +32,8 @@ FILE = "store.lmdb"
 # The map grows by doubling from here; beyond the quota there is room for deletions and compaction.
 FIRST_MAP = 64 << 20
 HEADROOM = 64 << 20
+# A commit needs pages beyond its records; with less left than both the disk counts as full.
+FULL_MARGIN = 1 << 20
 # Memory mode lives in RAM where that much is free, else in the system's temporary folder.
 SHARED_MEMORY = Path("/dev/shm")
 SHARED_MEMORY_FREE = 1 << 30
@@ -133,10 +136,20 @@ class Backend:
         except lmdb.MapFullError as error:
             raise MapFull from error
         except lmdb.Error as error:
-            # LMDB gives the operating system's errors as a text; ENOSPC is the one with a way out.
-            if os.strerror(28) in str(error):
+            if self._is_full(str(error), group):
                 raise DiskFull(str(error)) from error
             raise OSError(str(error)) from error
+
+    def _is_full(self, reason: str, group: Group) -> bool:
+        # LMDB gives the system's errors as a text; a full disk is the one with a way out.
+        if os.strerror(errno.ENOSPC) in reason or os.strerror(errno.EDQUOT) in reason:
+            return True
+        # It calls a write that was cut short an input/output error: so ends the last one that half fits.
+        if os.strerror(errno.EIO) not in reason:
+            return False
+        usage = os.statvfs(self._path.parent)
+        needed = sum(len(change.record) for change in group.changes) + FULL_MARGIN
+        return usage.f_bavail * usage.f_frsize < needed
 
     def _write(self, txn: Any, group: Group) -> None:
         if group.changes:

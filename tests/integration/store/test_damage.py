@@ -110,6 +110,30 @@ async def test_a_full_disk_refuses_and_keeps_and_goes_on_when_there_is_room(tmp_
         await engine.stop()
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
+@pytest.mark.parametrize("size", [100_000, 1_000_000])
+async def test_a_write_that_half_fits_on_the_disk_is_a_full_disk(tmp_path: Path, size: int) -> None:
+    """LMDB calls it an input/output error, after which a store would have to be restarted."""
+    with tiny_disk(tmp_path, "4m") as disk:
+        engine = Engine(disk / "store")
+        await engine.start()
+        written = 0
+
+        async def more() -> None:
+            nonlocal written
+            while True:
+                engine.write(b"key/%d" % written, os.urandom(size), None, 0)
+                await engine.settled()
+                written += 1
+
+        with pytest.raises(NoSpace):
+            await more()
+        assert written > 0
+        assert len(found(engine)) == written
+        assert engine.write(b"key/0", None, None, 0) == engine.revision
+        await engine.stop()
+
+
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
     """The kernel refuses to write beyond: a real failure of a real write."""
