@@ -7,6 +7,7 @@ address and port without endpoints has no socket, so that a client is refused at
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 from collections.abc import Mapping
 
@@ -31,6 +32,8 @@ class UserspaceBackend:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._open: dict[Address, _Listener] = {}
+        # Addresses that could not be opened; each is tried again with every table, and told of once.
+        self._refused: set[Address] = set()
 
     async def start(self) -> None:
         """Nothing to prepare."""
@@ -45,6 +48,7 @@ class UserspaceBackend:
     async def apply(self, table: tuple[ServicePort, ...]) -> None:
         """Open, change and close sockets so that they are those of the table."""
         wanted = _targets(table)
+        self._refused &= wanted.keys()
         for address in self._open.keys() - wanted.keys():
             await self._open.pop(address).close()
         for address, target in wanted.items():
@@ -55,9 +59,18 @@ class UserspaceBackend:
             try:
                 await listener.open()
             except OSError as error:
-                log.warning("service address cannot be listened on", address=address, error=str(error))
+                self._tell_once(address, error)
                 continue
+            self._refused.discard(address)
             self._open[address] = listener
+
+    def _tell_once(self, address: Address, error: OSError) -> None:
+        if address in self._refused:
+            return
+        self._refused.add(address)
+        ip, protocol, port = address
+        advice = "; ports below 1024 need root" if isinstance(error, PermissionError) else ""
+        log.warning("service has no socket", address=f"{ip}:{port}/{protocol}", error=f"{os.strerror(error.errno or 0)}{advice}")
 
 
 def _targets(table: tuple[ServicePort, ...]) -> Mapping[Address, tuple[tuple[Endpoint, ...], int]]:

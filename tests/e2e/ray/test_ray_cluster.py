@@ -29,7 +29,7 @@ def _containers(kactl: Any) -> dict[str, tuple[str, int]]:
 
 def _fetch(kactl: Any) -> str:
     service = json.loads(kactl("get", "service", "web", "-n", "demo", "-o", "json"))
-    address = f"http://{service['spec']['clusterIP']}:80/"
+    address = f"http://{service['spec']['clusterIP']}:{service['spec']['ports'][0]['port']}/"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(address, timeout=5) as answer:
         return str(answer.read().decode())
