@@ -30,6 +30,10 @@ class Resource:
     store_path: str = ""
     custom: bool = False
 
+    def __hash__(self) -> int:
+        # A key of many tables: three strings, whose hashes are known, tell resources apart as well as all fields.
+        return hash((self.group, self.version, self.plural))
+
     @property
     def api_version(self) -> str:
         """`apps/v1`, or `v1` for the core group."""

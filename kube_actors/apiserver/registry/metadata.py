@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
-import uuid
+from functools import lru_cache
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj, errors
@@ -45,8 +46,20 @@ def fill_new(obj: Obj, now: float) -> None:
         metadata.pop(key, None)
     if metadata.get("generateName") and not metadata.get("name"):
         metadata["name"] = generated_name(metadata["generateName"])
-    metadata["uid"] = str(uuid.uuid4())
-    metadata["creationTimestamp"] = rfc3339(now)
+    metadata["uid"] = new_uid()
+    metadata["creationTimestamp"] = _stamp(int(now))
+
+
+def new_uid() -> str:
+    """A random UUID (version 4), in less time than the uuid module takes for one."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+@lru_cache(maxsize=16)
+def _stamp(second: int) -> str:
+    return rfc3339(second)
 
 
 def keep_fixed(new: Obj, old: Obj) -> None:

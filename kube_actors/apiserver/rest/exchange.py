@@ -9,8 +9,8 @@ import yaml
 from aiohttp import web
 
 from kube_actors.api import encoding, errors
-from kube_actors.apiserver.protobuf import decode as protobuf
-from kube_actors.apiserver.protobuf.wire import WireError
+from kube_actors.api.protobuf import envelope
+from kube_actors.api.resources import Resource
 from kube_actors.apiserver.rest import negotiation, query
 from kube_actors.apiserver.rest.metrics import NO_RESOURCE, Labels
 from kube_actors.apiserver.rest.paths import ResourcePath
@@ -53,16 +53,16 @@ class Exchange:
         """Raises HTTPRequestEntityTooLarge."""
         self.body = await self.request.read()
 
-    def json_body(self) -> bytes:
-        """The body as JSON; one in YAML or protobuf is converted. Raises BadRequest or UnsupportedMediaType."""
+    def json_body(self, resource: Resource | None = None) -> bytes:
+        """The body as JSON; one in YAML or protobuf is converted. Raises BadRequest or UnsupportedMediaType.
+
+        `resource` is what the body is an object of, None for options, which have no resource.
+        """
         media_type = negotiation.body_type(self.request.headers.get("Content-Type", ""))
         if media_type == negotiation.JSON or not self.body:
             return self.body
         if media_type == negotiation.PROTOBUF:
-            try:
-                return encoding.dumps(protobuf.decode(self.body))
-            except WireError as error:
-                raise errors.BadRequest(f"unable to decode the protobuf body: {error}") from None
+            return _from_protobuf(self.body, resource)
         try:
             return encoding.dumps(yaml.load(self.body, Loader=_LOADER))
         except (yaml.YAMLError, TypeError) as error:
@@ -76,6 +76,31 @@ class Exchange:
         self.streamed = response
         await response.prepare(self.request)
         return response
+
+
+def _from_protobuf(body: bytes, resource: Resource | None) -> bytes:
+    if resource is not None and resource.custom:
+        raise negotiation.unsupported(negotiation.SERVED)
+    kind = resource.kind if resource is not None else "DeleteOptions"
+    try:
+        return encoding.dumps(envelope.decode(body, resource.api_version if resource is not None else "v1", kind))
+    except envelope.DecodeError as error:
+        if error.kind:
+            version = error.api_version.rpartition("/")[2]
+            text = f'{error.kind} in version "{version}" cannot be handled as a {kind}: {error}'
+        else:
+            text = f"the object provided is unrecognized (must be of type {kind}): {error} ({_summary(body)})"
+        raise errors.BadRequest(text) from None
+    except TypeError:
+        # JSON within the message that is nested deeper than an object can be encoded.
+        raise errors.BadRequest("json: exceeded max depth") from None
+
+
+def _summary(body: bytes) -> str:
+    """The first 30 bytes of a body that nobody can read, as Kubernetes shows them."""
+    shown = body[:30]
+    text = shown.decode(errors="replace") if body[:1] == b"{" else shown.hex()
+    return f"{text} ..." if len(body) > len(shown) else text
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]

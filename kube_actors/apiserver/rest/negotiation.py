@@ -1,7 +1,7 @@
 """Accept and Content-Type: which form of an answer is wanted, which form a body has.
 
-Kubernetes: k8s.io/apiserver/pkg/endpoints/handlers/negotiation. Bodies may be protobuf, answers are not yet: a client
-that lists it before JSON gets JSON.
+Kubernetes: k8s.io/apiserver/pkg/endpoints/handlers/negotiation. Objects of custom resources have no protobuf form, so
+a client that lists it before JSON gets JSON for them; their metadata alone has one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from kube_actors.api import errors
 
 JSON, YAML, PROTOBUF = "application/json", "application/yaml", "application/vnd.kubernetes.protobuf"
 SERVED = (JSON, YAML)
+ALL = (*SERVED, PROTOBUF)
 _META = "meta.k8s.io"
 _SHAPES = ("Table", "PartialObjectMetadata", "PartialObjectMetadataList")
 _WILD = ("*/*", "application/*")
@@ -42,20 +43,27 @@ PLAIN = Form()
 
 
 @lru_cache(maxsize=512)
-def accepted(header: str) -> Form:
-    """The first form of an Accept header that can be given. Raises NotAcceptable."""
+def accepted(header: str, *, protobuf: bool = False, custom: bool = False) -> Form:
+    """The first form of an Accept header that can be given. Raises NotAcceptable.
+
+    `protobuf` is whether the answer may be in it, `custom` whether its objects are custom resources.
+    """
     if not header or header == "*/*" or header == JSON:
         return PLAIN
     for clause in _clauses(header):
         media_type = JSON if clause.media_type in _WILD else clause.media_type
-        if media_type not in SERVED:
-            continue
         shape = clause.get("as")
+        if media_type not in SERVED and not (media_type == PROTOBUF and protobuf and _in_protobuf(shape, custom)):
+            continue
         if not shape:
             return Form(media_type, pretty=clause.get("pretty") in ("1", "true"))
         if shape in _SHAPES and clause.get("g") == _META and clause.get("v") in ("v1", "v1beta1"):
             return Form(media_type, shape, clause.get("v"))
     raise not_acceptable()
+
+
+def _in_protobuf(shape: str, custom: bool) -> bool:
+    return shape != "Table" and bool(shape or not custom)
 
 
 def discovery(header: str) -> str:
@@ -80,14 +88,16 @@ def body_type(header: str) -> str:
         return YAML
     if media_type == PROTOBUF:
         return PROTOBUF
-    accepted_types = ", ".join((*SERVED, PROTOBUF))
-    raise errors.UnsupportedMediaType(
-        f"the body of the request was in an unknown format - accepted media types include: {accepted_types}"
-    )
+    raise unsupported()
+
+
+def unsupported(types: tuple[str, ...] = ALL) -> errors.UnsupportedMediaType:
+    text = "the body of the request was in an unknown format - accepted media types include"
+    return errors.UnsupportedMediaType(f"{text}: {', '.join(types)}")
 
 
 def not_acceptable() -> errors.NotAcceptable:
-    return errors.NotAcceptable(f"only the following media types are accepted: {', '.join(SERVED)}")
+    return errors.NotAcceptable(f"only the following media types are accepted: {', '.join(ALL)}")
 
 
 @lru_cache(maxsize=512)

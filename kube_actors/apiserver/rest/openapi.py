@@ -151,8 +151,7 @@ def _references(raw: Any) -> Iterable[str]:
 
 def _kinds(resources: Iterable[Resource]) -> dict[str, Raw]:
     return {
-        schema.definition_name(one): {"group": one.group, "version": one.version, "kind": one.kind}
-        for one in resources
+        schema.definition_name(one): {"group": one.group, "version": one.version, "kind": one.kind} for one in resources
     }
 
 

@@ -50,9 +50,7 @@ def write(query: Query) -> WriteOptions:
         causes.append(errors.Cause("FieldValueNotSupported", text, "fieldValidation"))
     if causes:
         raise errors.invalid("CreateOptions", "meta.k8s.io", "", causes)
-    return WriteOptions(
-        bool(query.get("dryRun")), query.get("fieldManager", ""), validation, is_true(query, "force")
-    )
+    return WriteOptions(bool(query.get("dryRun")), query.get("fieldManager", ""), validation, is_true(query, "force"))
 
 
 def deletion(query: Query, body: bytes) -> DeleteOptions:

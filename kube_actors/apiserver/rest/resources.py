@@ -78,7 +78,7 @@ class ResourceHandler:
         watch = path.watch or (not path.name and query.is_true(exchange.query, "watch"))
         if watch and not path.subresource:
             return await self._watch(exchange, request)
-        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
+        form = _form(exchange, request)
         include = exchange.query.get("includeObject", "")
         if path.name:
             exchange.verb = "GET"
@@ -88,14 +88,17 @@ class ResourceHandler:
         exchange.verb = "LIST"
         _check_shape(form, "PartialObjectMetadataList")
         page = await self._operations.list(request, query.listing(exchange.query))
+        if form.media_type == negotiation.PROTOBUF and not form.shape:
+            body = await answers.protobuf_list(request.target.resource, page)
+            return Answer(body, content_type=form.media_type)
         body = answers.list_body(request.target.resource, page, form, self._clock.now(), include)
         return Answer(answers.rendered(body, form), content_type=form.media_type)
 
     async def _watch(self, exchange: Exchange, request: Request) -> Answer:
         exchange.verb = "WATCH"
-        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
+        form = _form(exchange, request)
         session = await self._operations.watch(request, query.listing(exchange.query))
-        response = await exchange.begin_stream(negotiation.JSON)
+        response = await exchange.begin_stream(watches.content_type(form))
         include = exchange.query.get("includeObject", "")
         encode = watches.encoder(request.target.resource, form, include, self._clock.now)
         await watches.stream(response, session, encode)
@@ -122,27 +125,30 @@ class ResourceHandler:
             raise method_not_allowed()
         if target.resource.namespaced and not target.namespace:
             raise method_not_allowed()
-        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
-        written = await self._operations.create(request, exchange.json_body(), query.write(exchange.query))
+        form = _form(exchange, request)
+        written = await self._operations.create(
+            request, exchange.json_body(target.resource), query.write(exchange.query)
+        )
         return self._written(request, written, form)
 
     async def _update(self, exchange: Exchange, request: Request) -> Answer:
         if not request.target.name:
             raise method_not_allowed()
-        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
-        written = await self._operations.update(request, exchange.json_body(), query.write(exchange.query))
+        form = _form(exchange, request)
+        body = exchange.json_body(request.target.resource)
+        written = await self._operations.update(request, body, query.write(exchange.query))
         return self._written(request, written, form)
 
     async def _patch(self, exchange: Exchange, request: Request) -> Answer:
         if not request.target.name:
             raise method_not_allowed()
-        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
+        form = _form(exchange, request)
         kind = exchange.request.headers.get("Content-Type", "").partition(";")[0].strip()
         written = await self._operations.patch(request, kind, exchange.body, query.write(exchange.query))
         return self._written(request, written, form)
 
     async def _delete(self, exchange: Exchange, request: Request) -> Answer:
-        form = negotiation.accepted(exchange.request.headers.get("Accept", ""))
+        form = _form(exchange, request)
         options = query.deletion(exchange.query, exchange.json_body())
         if request.target.name:
             data = await self._operations.delete(request, options)
@@ -166,6 +172,12 @@ class ResourceHandler:
 def not_found_path() -> errors.NotFound:
     """A path below a group that is served, to nothing that is."""
     return errors.NotFound(NOT_FOUND, status={**errors.NotFound(NOT_FOUND).status(), "details": {}})
+
+
+def _form(exchange: Exchange, request: Request) -> Form:
+    """The form of the answer. Raises NotAcceptable."""
+    accept = exchange.request.headers.get("Accept", "")
+    return negotiation.accepted(accept, protobuf=True, custom=request.target.resource.custom)
 
 
 def _check_shape(form: Form, partial: str) -> None:

@@ -6,7 +6,6 @@ import asyncio
 import socket
 import ssl
 import tempfile
-import uuid
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +15,12 @@ from aiohttp import web
 from kube_actors.aio.clock import Clock
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import encoding, errors
+from kube_actors.api.protobuf import envelope
 from kube_actors.apiserver.config import ApiServerConfig
 from kube_actors.apiserver.failures import as_api_error, internal
+from kube_actors.apiserver.registry.metadata import new_uid
 from kube_actors.apiserver.request import User
+from kube_actors.apiserver.rest import negotiation
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.health import Health
 from kube_actors.apiserver.rest.metrics import Metrics
@@ -151,12 +153,24 @@ def _identity(request: web.BaseRequest) -> Identity | None:
 
 def _refusal(error: errors.ApiError, exchange: Exchange) -> Answer:
     headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+    if exchange.resource_path is not None and _reads_protobuf(exchange):
+        body = envelope.encode(error.status())
+        return Answer(body, code=error.code, content_type=negotiation.PROTOBUF, headers=headers)
     return Answer(encoding.dumps(error.status()), code=error.code, headers=headers)
+
+
+def _reads_protobuf(exchange: Exchange) -> bool:
+    """Whether the client would rather have protobuf than JSON."""
+    try:
+        form = negotiation.accepted(exchange.request.headers.get("Accept", ""), protobuf=True)
+    except errors.NotAcceptable:
+        return False
+    return form.media_type == negotiation.PROTOBUF
 
 
 def _response(answer: Answer, exchange: Exchange) -> web.Response:
     headers = {
-        "Audit-Id": str(uuid.uuid4()),
+        "Audit-Id": new_uid(),
         "Cache-Control": "no-cache, private",
         "Content-Type": answer.content_type,
         **answer.headers,
@@ -194,5 +208,3 @@ def _tls(material: ServerTLS) -> ssl.SSLContext:
     context.load_verify_locations(cadata=material.client_ca.decode())
     context.verify_mode = ssl.CERT_OPTIONAL
     return context
-
-

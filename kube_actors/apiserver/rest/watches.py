@@ -1,4 +1,4 @@
-"""Watches over HTTP: lines of JSON, each encoded once for all watchers that want the same form."""
+"""Watches over HTTP: lines of JSON or frames of protobuf, each made once for all watchers that want the same form."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 from aiohttp import web
 
+from kube_actors.api import encoding
+from kube_actors.api.protobuf import envelope
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver import printing, versions
 from kube_actors.apiserver.cache.watcher import EventType, WatchEvent
-from kube_actors.apiserver.rest.negotiation import Form
+from kube_actors.apiserver.rest.negotiation import JSON, PROTOBUF, Form
 from kube_actors.apiserver.watching import WatchSession
 
 _PLAIN = (EventType.ERROR, EventType.BOOKMARK)
@@ -39,8 +41,10 @@ async def stream(response: web.StreamResponse, session: WatchSession, encode: Ca
 
 
 def encoder(resource: Resource, form: Form, include: str, now: Callable[[], float]) -> Callable[[WatchEvent], bytes]:
-    """From an event to its line, remembered with the event's bytes."""
+    """From an event to its line or frame, remembered with the event's bytes."""
     convert = versions.bytes_converter(resource)
+    if form.media_type == PROTOBUF:
+        return _frames(resource, form.shape)
 
     def encode(event: WatchEvent) -> bytes:
         kind = event.type.value.encode()
@@ -58,5 +62,27 @@ def encoder(resource: Resource, form: Form, include: str, now: Callable[[], floa
         if form.shape == "Table" and event.type is EventType.BOOKMARK:
             return make(printing.bookmark_table(event.frame.data))
         return event.frame.form(("json", kind, resource.group, form.shape, include), make)
+
+    return encode
+
+
+def content_type(form: Form) -> str:
+    """Of the stream: what is no JSON says that it is one of events."""
+    return f"{PROTOBUF};stream=watch" if form.media_type == PROTOBUF else JSON
+
+
+def _frames(resource: Resource, shape: str) -> Callable[[WatchEvent], bytes]:
+    convert = versions.bytes_converter(resource)
+
+    def encode(event: WatchEvent) -> bytes:
+        def make(data: bytes) -> bytes:
+            if convert is not None and event.type not in _PLAIN:
+                data = convert(data)
+            obj = encoding.loads(data)
+            if shape and event.type is not EventType.ERROR:
+                obj = printing.partial(obj)
+            return envelope.watch_frame(event.type.value, envelope.encode(obj))
+
+        return event.frame.form(("protobuf", event.type, resource.group, shape), make)
 
     return encode

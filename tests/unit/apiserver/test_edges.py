@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import uuid
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from kube_actors.apiserver.cache.cache import prefixes
 from kube_actors.apiserver.config import StaticToken
 from kube_actors.apiserver.protobuf.decode import MAGIC, decode
 from kube_actors.apiserver.protobuf.wire import WireError
+from kube_actors.apiserver.registry.metadata import new_uid
 from kube_actors.apiserver.request import Target, User
 from kube_actors.apiserver.rest import negotiation, query
 from kube_actors.apiserver.rest.discovery import Discovery, verbs_of
@@ -151,3 +153,10 @@ def test_discovery_follows_the_registry():
     assert "deletecollection" not in verbs_of(NAMESPACES)
     autoscaling = encoding.loads(discovery.group("autoscaling"))
     assert autoscaling["preferredVersion"]["version"] == "v2"
+
+
+def test_a_new_uid_is_a_random_uuid():
+    made = {new_uid() for _ in range(1000)}
+    assert len(made) == 1000
+    assert all(uuid.UUID(one).version == 4 and str(uuid.UUID(one)) == one for one in made)
+    assert all(uuid.UUID(one).variant == uuid.RFC_4122 for one in made)
