@@ -154,7 +154,7 @@ class Cluster:
         paths = self._folders()
         pki = Pki.open(paths.pki)
         self.runtime = wiring.resolve_runtime(self._config.runtime)
-        first = plan(self._config, paths, self.runtime, embedded=True)
+        first = plan(self._config, paths, self.runtime, embedded=True, kernel_services=wiring.kernel_services())
         if len(first.store_address) > LONGEST_SOCKET_PATH:
             first = dataclasses.replace(first, store_address=f"unix:{self._temporary() / 'store.sock'}")
         await self._run(wiring.store(first, pki))

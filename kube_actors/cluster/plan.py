@@ -72,11 +72,23 @@ class ClusterPlan:
         return self.pod_cidr.startswith("127.")
 
 
-def plan(config: ClusterConfig, paths: ClusterPaths, runtime: str, *, embedded: bool) -> ClusterPlan:
-    """The plan of a config. `runtime` is the resolved kind (never auto). Raises ConfigError."""
-    default_pods, default_services = LOOPBACK_RANGES if runtime == "process" else CLUSTER_RANGES
+def proxy_mode(runtime: str, kernel_services: bool) -> str:
+    """How services of a runtime's pods are served: by the kernel where it may be told to, else by sockets."""
+    return PROXIES[runtime] if kernel_services or runtime != "docker" else "userspace"
+
+
+def plan(
+    config: ClusterConfig, paths: ClusterPaths, runtime: str, *, embedded: bool, kernel_services: bool = True
+) -> ClusterPlan:
+    """The plan of a config. `runtime` is the resolved kind (never auto). Raises ConfigError.
+
+    Without `kernel_services` (no root, no nft) services of Docker pods have loopback addresses, which
+    this machine reaches and its pods do not.
+    """
+    proxy = proxy_mode(runtime, kernel_services)
+    default_pods = (LOOPBACK_RANGES if runtime == "process" else CLUSTER_RANGES)[0]
     pods = config.network.pod_cidr or default_pods
-    services = config.network.service_cidr or default_services
+    services = config.network.service_cidr or (LOOPBACK_RANGES if proxy == "userspace" else CLUSTER_RANGES)[1]
     if runtime == "process" and not (pods.startswith("127.") and services.startswith("127.")):
         raise ConfigError(
             "network: the process runtime needs loopback ranges; leave podCIDR and serviceCIDR out, or use 127.x"
@@ -94,7 +106,7 @@ def plan(config: ClusterConfig, paths: ClusterPaths, runtime: str, *, embedded: 
         token_address=f"{host}:{config.api_server.token_port}",
         store_address=f"unix:{paths.run / 'store.sock'}" if embedded else f"127.0.0.1:{config.store.port}",
         durable=config.store.durable,
-        nodes=_nodes(config.workers.count, pods, PROXIES[runtime]),
+        nodes=_nodes(config.workers.count, pods, proxy),
         labels=tuple(sorted(config.workers.labels.items())),
         backup=_backup(config, paths),
     )

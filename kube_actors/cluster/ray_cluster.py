@@ -108,7 +108,8 @@ def _plan(config: ClusterConfig, paths: ClusterPaths) -> ClusterPlan:
         api_server=dataclasses.replace(server, port=rest, grpc_port=grpc, token_port=token),
         store=dataclasses.replace(store, port=store_port),
     )
-    return plan(decided, paths, wiring.resolve_runtime(config.runtime), embedded=False)
+    runtime = wiring.resolve_runtime(config.runtime)
+    return plan(decided, paths, runtime, embedded=False, kernel_services=wiring.kernel_services())
 
 
 def _start(mine: ClusterRecord, config: ClusterConfig, paths: ClusterPaths, report: Report) -> ClusterRecord:

@@ -6,6 +6,8 @@ Components are imported inside the functions, so that a process pays only for th
 
 from __future__ import annotations
 
+import os
+import shutil
 import socket
 from typing import TYPE_CHECKING
 
@@ -39,6 +41,11 @@ def resolve_runtime(kind: str) -> str:
     from kube_actors.node.runtime import select
 
     return select.detect()
+
+
+def kernel_services() -> bool:
+    """Whether services can be forwarded by the kernel here: it takes root and the program nft."""
+    return os.geteuid() == 0 and shutil.which("nft") is not None
 
 
 def store(plan: ClusterPlan, pki: Pki, address: str = "") -> Group:

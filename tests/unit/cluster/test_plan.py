@@ -78,3 +78,10 @@ def test_simulated_nodes_are_one_actor() -> None:
 def test_the_largest_number_of_nodes_has_room_in_every_default_range() -> None:
     for runtime in ("docker", "process", "simulated"):
         assert len(_plan(runtime, nodes=config.MAX_NODES).nodes) == config.MAX_NODES
+
+
+def test_docker_without_root_has_services_on_loopback() -> None:
+    planned = plan(ClusterConfig(), PATHS, "docker", embedded=False, kernel_services=False)
+    assert planned.nodes[0].proxy == "userspace"
+    assert planned.service_cidr == "127.96.0.0/12"
+    assert planned.pod_cidr == "10.244.0.0/16"
