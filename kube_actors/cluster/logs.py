@@ -57,7 +57,10 @@ def _structlog(bound: dict[str, str]) -> None:
 
 
 def _handler(handler: logging.Handler, as_json: bool) -> logging.Handler:
-    render: Any = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    # Plain tracebacks: the rich ones print local variables, which may be secrets.
+    render: Any = structlog.dev.ConsoleRenderer(
+        colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
     if as_json:
         render = structlog.processors.JSONRenderer()
     handler.setFormatter(
