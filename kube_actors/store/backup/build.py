@@ -24,13 +24,14 @@ import lmdb
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.store.backend import FILE, Backend, DiskFull, MapFull
-from kube_actors.store.backup.files import PARTIAL, sync_folder
+from kube_actors.store.backup.files import PARTIAL, reason_of, sync_folder
 from kube_actors.store.backup.format import BackupError
 from kube_actors.store.backup.reader import BackupReader, Contents
 from kube_actors.store.backup.spool import Spool
 from kube_actors.store.engine import QUOTA
 from kube_actors.store.errors import KV
 from kube_actors.store.group import Change, Group
+from kube_actors.store.pages import Damaged, Pages
 from kube_actors.store.records import ID_BYTES, MAIN_SHIFT, TOMBSTONE, encode
 
 WORK = f"restore{PARTIAL}"
@@ -59,14 +60,14 @@ def existing(folder: Path) -> int | None:
     if not path.exists():
         return None
     try:
-        with lmdb.open(str(path), subdir=False, readonly=True, lock=False, max_dbs=8) as env:
-            # A page beyond the end of the file would kill the process when it is read.
-            if path.stat().st_size < (env.info()["last_pgno"] + 1) * env.stat()["psize"]:
-                return 0
-            with env.begin(db=env.open_db(b"revisions", create=False)) as txn:
-                cursor = txn.cursor()
-                return int.from_bytes(cursor.key()[:ID_BYTES], "big") >> MAIN_SHIFT if cursor.last() else 0
-    except lmdb.Error:
+        # LMDB trusts what it reads, and a page beyond the end of the file would kill the process.
+        with Pages(path) as pages:
+            pages.check_free()
+        env = lmdb.open(str(path), subdir=False, readonly=True, lock=False, max_dbs=8)
+        with env, env.begin(db=env.open_db(b"revisions", create=False)) as txn:
+            cursor = txn.cursor()
+            return int.from_bytes(cursor.key()[:ID_BYTES], "big") >> MAIN_SHIFT if cursor.last() else 0
+    except (lmdb.Error, Damaged, OSError):
         return 0
 
 
@@ -101,7 +102,9 @@ def build(
             _fill(path, contents, work, shift, revision, say)
             return Built(revision, _exchange(folder, work))
         except (DiskFull, OSError, ConfigError, lmdb.Error) as error:
-            raise BackupError(f"cannot restore into {folder}: {_reason(error)}; nothing was changed") from error
+            raise BackupError(
+                f"cannot restore into {folder}: {reason_of(error, folder)}; nothing was changed"
+            ) from error
 
 
 def _fill(path: Path, contents: Contents, work: Path, shift: int, revision: int, say: Progress) -> None:
@@ -195,7 +198,3 @@ def _clean(folder: Path, work: Path, fresh: bool) -> None:
     shutil.rmtree(work, ignore_errors=True)
     if fresh and not (folder / FILE).exists():
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror if isinstance(error, OSError) else None) or str(error)

@@ -6,6 +6,7 @@ the next backup into the folder can tell those that nobody writes any more, and 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from typing import IO
 from kube_actors.store.backup.format import MAGIC, BackupError
 
 PARTIAL = ".kactl-partial"
+# A write of LMDB that does not fit leaves less than that free.
+NEARLY_FULL = 4 << 20
 
 
 @contextmanager
@@ -60,6 +63,16 @@ def remove_abandoned(folder: Path) -> int:
             # Somebody writes it, or has just finished, or it is not ours to remove.
             continue
     return removed
+
+
+def reason_of(error: Exception, folder: Path) -> str:
+    """Why writing below a folder failed. LMDB calls a full disk an input/output error now and then."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    usage = os.statvfs(folder)
+    if usage.f_bavail * usage.f_frsize < NEARLY_FULL:
+        return os.strerror(errno.ENOSPC)
+    return str(error)
 
 
 def sync_folder(folder: Path) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import lmdb
 
+from kube_actors.store.backup.files import reason_of
 from kube_actors.store.backup.format import BackupError, Record, decode, encode
 from kube_actors.store.errors import KV
 
@@ -36,10 +37,9 @@ class Spool:
                 str(folder), map_size=3 * key_bytes + 3 * PAGE * keys + HEADROOM, sync=False, mode=0o600
             )
         except (OSError, lmdb.Error) as error:
+            reason = reason_of(error, folder.parent)
             shutil.rmtree(folder, ignore_errors=True)
-            raise BackupError(
-                f"cannot write into {folder.parent}: {getattr(error, 'strerror', None) or error}"
-            ) from error
+            raise BackupError(f"cannot write into {folder.parent}: {reason}") from error
         self._count = 0
 
     def close(self) -> None:
@@ -56,7 +56,8 @@ class Spool:
                         self._count += 1
                         txn.put(_ORDER.pack(kv.mod_revision, self._count), encode(kv))
         except lmdb.Error as error:
-            raise BackupError(f"cannot write into {self._folder.parent}: {error}") from error
+            reason = reason_of(error, self._folder)
+            raise BackupError(f"cannot write into {self._folder.parent}: {reason}") from error
 
     def sorted(self) -> Iterator[KV]:
         """All keys, the oldest write first."""
