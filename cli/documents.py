@@ -22,7 +22,7 @@ def to_yaml(content: Any) -> str:
     text = yaml.dump(
         content, Dumper=_Dumper, default_flow_style=False, sort_keys=True, allow_unicode=True, width=1 << 20
     )
-    return text.rstrip("\n")
+    return text.removesuffix("\n")
 
 
 def shown(obj: Obj, managed_fields: bool = False) -> Obj:

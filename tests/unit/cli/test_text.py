@@ -119,7 +119,7 @@ def test_a_jsonpath_is_rendered_or_refused(template: str) -> None:
     )
 )
 def test_yaml_that_is_printed_means_what_it_was(content: Any) -> None:
-    assert yaml.safe_load(documents.to_yaml(content)) == content
+    assert yaml.safe_load(documents.to_yaml(content) + "\n") == content
 
 
 def test_yaml_is_printed_as_kubectl_does() -> None:
