@@ -97,14 +97,20 @@ class Cache:
         return {name: len(bucket) for name, bucket in self._buckets.items() if len(bucket)}
 
     async def _run(self) -> None:
+        failures = 0
         while True:
+            before = self.revision
             try:
                 await self._follow()
             except Compacted as error:
                 # The stream was away for longer than the store keeps history: begin anew, watchers list again.
                 log.warning("the store's history is gone; loading all again", revision=self.revision, reason=str(error))
-            self._cut_watchers()
-            await self._reload()
+                self._cut_watchers()
+                await self._reload()
+            except errors.KubeActorsError as error:
+                log.warning("the store's stream ended", revision=self.revision, reason=str(error))
+            failures = 0 if self.revision > before else failures + 1
+            await asyncio.sleep(RETRY.delay(failures))
 
     async def _follow(self) -> None:
         async for batch in self._storage.watch(ROOT, self.revision + 1, prev_kv=False):
@@ -130,8 +136,9 @@ class Cache:
             revision = revision or page.revision
             for kv in page.kvs:
                 name, key = _split(kv.key)
-                if key:
-                    found.setdefault(name, []).append(_entry(key, kv))
+                entry = _entry(key, kv) if key else None
+                if entry is not None:
+                    found.setdefault(name, []).append(entry)
             if not page.more:
                 break
             start = page.kvs[-1].key + b"\0"
@@ -156,7 +163,7 @@ class Cache:
         for name in touched:
             self._buckets[name].flush()
 
-    def _entry_of(self, name: str, key: str, kv: KV) -> Entry:
+    def _entry_of(self, name: str, key: str, kv: KV) -> Entry | None:
         """What this server wrote itself is taken as it is, decoded index included."""
         path = f"/registry/{name}/{key}"
         recent = self._recent.get(path)
@@ -194,8 +201,13 @@ def too_large(wanted: int, current: int) -> errors.Timeout:
     return errors.Timeout(text, causes=(cause,), retry_after=1)
 
 
-def _entry(key: str, kv: KV) -> Entry:
-    return Entry.of_stored(key, kv.mod_revision, kv.value, kv.lease)
+def _entry(key: str, kv: KV) -> Entry | None:
+    """None for a value that is no object of ours: one bad key must not take the others away."""
+    try:
+        return Entry.of_stored(key, kv.mod_revision, kv.value, kv.lease)
+    except ValueError:
+        log.error("a value in the store is no object; it is left out", key=kv.key.decode(errors="replace"))
+        return None
 
 
 

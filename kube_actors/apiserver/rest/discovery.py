@@ -135,6 +135,11 @@ def verbs_of(resource: Resource) -> tuple[str, ...]:
     return resource.verbs
 
 
+def subresource_verbs(resource: Resource, name: str) -> tuple[str, ...]:
+    """What may be done with a subresource that the resource has."""
+    return _subresource(resource, name)[1]
+
+
 def _resource_list(group: str, version: str, found: list[Resource]) -> Obj:
     entries = []
     for resource in found:

@@ -13,7 +13,7 @@ from kube_actors.apiserver.operations import method_not_allowed
 from kube_actors.apiserver.registry.registry import Written
 from kube_actors.apiserver.request import Request, Target, User
 from kube_actors.apiserver.rest import answers, negotiation, query, watches
-from kube_actors.apiserver.rest.discovery import verbs_of
+from kube_actors.apiserver.rest.discovery import subresource_verbs, verbs_of
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.negotiation import Form
 from kube_actors.apiserver.rest.paths import ResourcePath
@@ -48,8 +48,11 @@ class ResourceHandler:
         wrong_scope = bool(path.namespace) and not resource.namespaced
         if wrong_scope or (path.name and resource.namespaced and not path.namespace):
             raise not_found_path()
-        if path.subresource and path.subresource not in resource.subresources:
-            raise not_found_path()
+        if path.subresource:
+            if path.subresource not in resource.subresources:
+                raise not_found_path()
+            if _verb(exchange.request.method, path) not in subresource_verbs(resource, path.subresource):
+                raise method_not_allowed()
         target = Target(resource, path.namespace, path.name, path.subresource)
         request = Request(user, target, exchange.warnings)
         if method is None:

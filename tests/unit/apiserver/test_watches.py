@@ -167,6 +167,12 @@ async def test_a_lost_history_is_loaded_anew_and_watchers_list_again(api):
     assert await api.names(CONFIGMAPS) == ["a", "b"]
 
 
+async def test_a_value_that_is_no_object_is_left_out(api):
+    await api.storage.put(b"/registry/configmaps/default/bad", b"k8s\x00nonsense")
+    await make(api, "good")
+    assert await api.names(CONFIGMAPS) == ["good"]
+
+
 NODES = st.sampled_from(["", "n1", "n2"])
 NAMES = st.sampled_from(["a/x", "a/y", "b/x"])
 STEPS = st.lists(st.tuples(NAMES, NODES, st.booleans(), st.booleans()), max_size=30)
