@@ -132,7 +132,14 @@ class StoreClient:
         Iterating gives EventBatch: whole revisions, in order, none twice and none left out, over any
         number of reconnections. Raises Compacted where the history is gone. Close it with `aclose()`.
         """
-        return StoreWatch(self._watch, prefix, start_revision, prev_kv=prev_kv, progress=progress)
+        return StoreWatch(
+            self._watch,
+            prefix,
+            start_revision,
+            prev_kv=prev_kv,
+            progress=progress,
+            stopped=lambda: self._channel is None,
+        )
 
     async def compact(self, revision: int) -> None:
         """Forget what only revisions before this one show."""
@@ -175,6 +182,7 @@ class StoreClient:
         return await self._retry(lambda: stub.unary(method, request, TIMEOUT))
 
     async def _once(self, stub: Stub, method: str, request: Any) -> Any:
+        self._check_running()
         try:
             return await stub.unary(method, request, TIMEOUT)
         except RpcError as error:
@@ -184,6 +192,7 @@ class StoreClient:
         deadline = asyncio.get_running_loop().time() + self._patience
         failures = 0
         while True:
+            self._check_running()
             try:
                 return await ask()
             except RpcError as error:
@@ -194,6 +203,10 @@ class StoreClient:
                 if not isinstance(refusal, StoreUnavailable) or late or self._channel is None:
                     raise refusal from error
             await asyncio.sleep(pause)
+
+    def _check_running(self) -> None:
+        if self._channel is None:
+            raise StoreUnavailable("the store client has stopped")
 
 
 class _Coalesced:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,10 +41,21 @@ class EventBatch:
 
 
 class StoreWatch:
-    """An async iterator of EventBatch. It reconnects for ever; it ends by `aclose()` or with an EtcdError."""
+    """An async iterator of EventBatch. It reconnects for ever; it ends by `aclose()`, with an EtcdError,
+    or with StoreUnavailable when its client has stopped."""
 
-    def __init__(self, stub: Stub, prefix: bytes, start_revision: int, *, prev_kv: bool, progress: bool) -> None:
+    def __init__(
+        self,
+        stub: Stub,
+        prefix: bytes,
+        start_revision: int,
+        *,
+        prev_kv: bool,
+        progress: bool,
+        stopped: Callable[[], bool],
+    ) -> None:
         self._stub = stub
+        self._stopped = stopped
         self._prefix = prefix
         self._next = start_revision
         self._prev_kv = prev_kv
@@ -76,6 +87,8 @@ class StoreWatch:
     async def _run(self) -> AsyncGenerator[EventBatch, None]:
         failures = 0
         while True:
+            if self._stopped():
+                raise StoreUnavailable("the store client has stopped")
             stream = self._stub.open("Watch")
             try:
                 await stream.write(self._request())

@@ -115,7 +115,8 @@ class WriteStream:
 
     async def _run(self) -> None:
         failures = 0
-        while self._batched is not False:
+        # A group whose child fails while it is cancelled forgets the cancellation (Python 3.11): hence `_closed`.
+        while self._batched is not False and not self._closed:
             stream = self._stub.open("Batch")
             try:
                 await stream.write(store_pb2.BatchRequest())
@@ -133,7 +134,8 @@ class WriteStream:
                 self._expire(error.message)
             finally:
                 stream.cancel()
-            await asyncio.sleep(RETRY.delay(failures))
+            if not self._closed:
+                await asyncio.sleep(RETRY.delay(failures))
         self._fall_back()
 
     async def _exchange(self, stream: Conversation) -> None:

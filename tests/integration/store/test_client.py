@@ -171,3 +171,16 @@ async def test_a_store_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(errors.StoreUnavailable):
         await client.put(b"a", b"1")
     await client.stop()
+
+
+async def test_a_client_that_has_stopped_says_so(address: str) -> None:
+    client = StoreClient([address])
+    await client.start()
+    await client.put(b"a", b"1")
+    watch = client.watch(b"", 1)
+    await client.stop()
+    with pytest.raises(errors.StoreUnavailable, match="has stopped"):
+        await anext(watch)
+    for call in (client.get(b"a"), client.put(b"a", b"2"), client.compact(1), client.revision()):
+        with pytest.raises((errors.StoreUnavailable, RuntimeError)):
+            await call
