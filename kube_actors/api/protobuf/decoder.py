@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import struct
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from kube_actors.api import Obj, encoding
@@ -78,12 +78,15 @@ def _fill(message: Decoder, data: bytes, obj: Obj, depth: int) -> None:
                 position = _unknown(message, data, position, tag)
                 continue
             operation, name, keep, inner = found
-            number = data[position] if operation != _DOUBLE else 8
-            if operation != _DOUBLE:
-                position += 1
+            if operation == _DOUBLE:
+                position += 8
+                obj[name] = _double(data[position - 8 : position])
+                continue
+            number = data[position]
+            position += 1
             if number > 127:
                 number, position = long_varint(data, position - 1)
-            if operation >= _VARINTS and operation != _DOUBLE:
+            if operation >= _VARINTS:
                 _set_number(obj, operation, name, keep, number)
                 continue
             stop = position + number
@@ -118,10 +121,8 @@ def _fill(message: Decoder, data: bytes, obj: Obj, depth: int) -> None:
                 obj.setdefault(name, {})[key] = inner(content, depth)
             elif operation == _EMBEDDED:
                 _fill(inner, part, obj, depth + 1)
-            elif operation == _PACKED:
-                obj.setdefault(name, []).extend(map(inner, _packed(part)))
             else:
-                obj[name] = _double(part)
+                obj.setdefault(name, []).extend(map(inner, _packed(part)))
     except IndexError:
         raise WireError("unexpected EOF") from None
 
@@ -183,6 +184,8 @@ def _packed(data: bytes) -> list[int]:
 
 
 def _double(data: bytes) -> float | int:
+    if len(data) < 8:
+        raise WireError("unexpected EOF")
     value: float = struct.unpack("<d", data)[0]
     if value - value != 0:
         raise WireError(f"json: unsupported value: {value}")
@@ -265,7 +268,7 @@ def _json(data: bytes, depth: int) -> Any:
         raise WireError(str(error)) from None
 
 
-def _quantity(data: bytes, depth: int) -> str:
+def _quantity(data: bytes) -> str:
     return str(_first(data), "utf-8", "replace") or "0"
 
 
@@ -317,13 +320,22 @@ def _or_strings(data: bytes, depth: int) -> Any:
     return _schema(fields["schema"][0], depth + 1) if "schema" in fields else None
 
 
+# The same few quantities, times and ports come again and again; only short ones are kept.
+_SHORT = 24
+
+
+def _remembered(value: Callable[[bytes], Any]) -> _Value:
+    memory = lru_cache(maxsize=2048)(value)
+    return lambda data, depth: memory(data) if len(data) <= _SHORT else value(data)
+
+
 _VALUE_OF: dict[str, _Value] = {
     "s": _text,
     "y": lambda data, depth: base64.b64encode(data).decode(),
-    "q": _quantity,
-    "t": lambda data, depth: time_text(data),
-    "u": lambda data, depth: time_text(data, micro=True),
-    "x": lambda data, depth: int_or_string(data),
+    "q": _remembered(_quantity),
+    "t": _remembered(time_text),
+    "u": _remembered(partial(time_text, micro=True)),
+    "x": _remembered(int_or_string),
     "j": _json,
     "JSONSchemaPropsOrArray": _or_array,
     "JSONSchemaPropsOrBool": _or_bool,

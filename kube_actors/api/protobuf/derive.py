@@ -175,10 +175,8 @@ class Deriver:
         if isinstance(wanted, list) and not (node is not None and node.name in _HOLDERS):
             if len(values) != len(wanted):
                 raise Mismatch
-            [kind] = {
-                self._one(name, node.items if node else None, value, one)
-                for value, one in zip(values, wanted, strict=True)
-            }
+            items = node.items if node else None
+            [kind] = {self._one(name, items, value, one) for value, one in zip(values, wanted, strict=True)}
             return f"[]{kind}"
         if isinstance(wanted, dict) and (node.is_map if node else _is_map(values, wanted)):
             return self._map(name, node, values, wanted)
@@ -188,9 +186,9 @@ class Deriver:
     def _union(self, node: SchemaNode, values: Values, wanted: Any) -> str:
         [value] = values
         fields = grouped(_bytes(value))
-        kind = {"JSONSchemaPropsOrArray": list, "JSONSchemaPropsOrBool": bool}.get(node.name, list)
-        number = {"JSONSchemaPropsOrBool": 1}.get(node.name, 2)
-        if not isinstance(wanted, kind) or number not in fields:
+        if node.name == "JSONSchemaPropsOrBool":
+            return _need(node.name, isinstance(wanted, bool) and 1 in fields)
+        if not isinstance(wanted, list) or 2 not in fields:
             raise Mismatch
         # The other arm, a schema, is empty in the pairs; a struct of all strings fits nowhere else.
         if node.name == "JSONSchemaPropsOrStringArray" and [one.encode() for one in wanted] != fields[2]:

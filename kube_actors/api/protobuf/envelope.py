@@ -12,6 +12,8 @@ from kube_actors.api.protobuf.encoder import sized
 from kube_actors.api.protobuf.wire import WireError, grouped
 
 MAGIC = b"k8s\x00"
+# What kube-apiserver calls its set of kinds in messages.
+_SCHEME = "pkg/api/legacyscheme/scheme.go:30"
 
 
 class DecodeError(ValueError):
