@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kube_actors.api import Obj
 from kube_actors.api.resources import Resource
+from kube_actors.client.types import MERGE_PATCH
 
 NORMAL = "Normal"
 WARNING = "Warning"
@@ -36,13 +37,15 @@ class DeleteObject:
 
 @dataclass(frozen=True, slots=True)
 class PatchObject:
-    """A merge patch. With metadata.resourceVersion in it, it fails on an object that changed since."""
+    """A merge patch, or one of another `type`. With metadata.resourceVersion in it, it fails on an object that
+    changed since."""
 
     resource: Resource
     namespace: str
     name: str
     patch: Obj
     subresource: str = ""
+    type: str = MERGE_PATCH
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,14 @@ async def claim_all(
     matches: Matches,
     candidates: Iterable[Obj],
     resource: Resource,
+    *,
+    finalizer: str = "",
 ) -> list[Obj]:
     """What `owner` controls of `candidates`, orphans adopted and strangers released by now.
 
     Raises the first ApiError that is no race: an object that vanished or changed hands meanwhile is skipped.
     """
-    claims = claim(owner, matches, candidates, resource)
+    claims = claim(owner, matches, candidates, resource, finalizer=finalizer)
     if claims.adopt:
         # The cache may show an owner that is gone or going: nothing is adopted in its name.
         live = await client.get(owner_resource, name_of(owner), namespace_of(owner))

@@ -143,6 +143,7 @@ class Executor:
                 action.name,
                 action.patch,
                 action.namespace,
+                type=action.type,
                 subresource=action.subresource,
                 field_manager=MANAGER,
             )

@@ -22,8 +22,10 @@ class Claims:
     release: tuple[PatchObject, ...]
 
 
-def claim(owner: Obj, matches: Matches, candidates: Iterable[Obj], resource: Resource) -> Claims:
-    """Sort `candidates` as Kubernetes' ControllerRefManager does.
+def claim(
+    owner: Obj, matches: Matches, candidates: Iterable[Obj], resource: Resource, *, finalizer: str = ""
+) -> Claims:
+    """Sort `candidates` as Kubernetes' ControllerRefManager does. What is adopted gets the `finalizer` with it.
 
     Owned and matching: kept. Owned and not matching any more: released. Without a controller and matching:
     adopted. An owner that is being deleted neither adopts nor releases; an object that is being deleted is
@@ -43,14 +45,18 @@ def claim(owner: Obj, matches: Matches, candidates: Iterable[Obj], resource: Res
             elif not deleting:
                 release.append(release_patch(owner, obj, resource))
         elif not deleting and not is_deleting(obj) and matches(obj):
-            adopt.append((obj, adopt_patch(owner, obj, resource)))
+            adopt.append((obj, adopt_patch(owner, obj, resource, finalizer=finalizer)))
     return Claims(tuple(owned), tuple(adopt), tuple(release))
 
 
-def adopt_patch(owner: Obj, obj: Obj, resource: Resource) -> PatchObject:
+def adopt_patch(owner: Obj, obj: Obj, resource: Resource, *, finalizer: str = "") -> PatchObject:
     """Make `owner` the controller. The uid in the patch refuses another object of the same name."""
     references = [ref for ref in obj["metadata"].get("ownerReferences") or () if ref.get("uid") != uid_of(owner)]
-    return owners_patch(obj, resource, [*references, controller_ref(owner)])
+    patch = owners_patch(obj, resource, [*references, controller_ref(owner)])
+    present = obj["metadata"].get("finalizers") or []
+    if finalizer and finalizer not in present:
+        patch.patch["metadata"]["finalizers"] = [*present, finalizer]
+    return patch
 
 
 def release_patch(owner: Obj, obj: Obj, resource: Resource) -> PatchObject:

@@ -8,6 +8,8 @@ from kube_actors.controllers.deployment.controller import DeploymentController
 from kube_actors.controllers.endpoints.controller import EndpointsController
 from kube_actors.controllers.endpoints.slice_controller import EndpointSliceController
 from kube_actors.controllers.garbage_collector.controller import GarbageCollectorController
+from kube_actors.controllers.job.controller import JobController
+from kube_actors.controllers.job.orphans import JobOrphanController
 from kube_actors.controllers.namespace.controller import NamespaceController
 from kube_actors.controllers.node_ipam import NodeIpamController
 from kube_actors.controllers.node_lifecycle.controller import NodeLifecycleController
@@ -26,6 +28,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     ReplicationControllerController,
     StatefulSetController,
     DaemonSetController,
+    JobController,
+    JobOrphanController,
     EndpointSliceController,
     EndpointsController,
     NodeIpamController,

@@ -32,7 +32,7 @@ from kube_actors.controllers.indexes import CONTROLLER, OWNED, orphans_of
 from kube_actors.controllers.node_lifecycle.taints import taints_of
 from kube_actors.controllers.pod_control import PodControl
 from kube_actors.controllers.pods import next_available_after
-from kube_actors.controllers.replicaset.status import same_status
+from kube_actors.controllers.statuses import same_status
 
 DAEMON_SETS = builtin("apps/v1", "daemonsets")
 

@@ -20,7 +20,8 @@ from kube_actors.controllers.indexes import CONTROLLER, OWNED, orphans_of
 from kube_actors.controllers.pod_control import PodControl
 from kube_actors.controllers.pods import is_active, is_terminating
 from kube_actors.controllers.replicaset.plan import Change, plan_replicas
-from kube_actors.controllers.replicaset.status import plan_status, requeue_after, same_status
+from kube_actors.controllers.replicaset.status import plan_status, requeue_after
+from kube_actors.controllers.statuses import same_status
 
 
 class ReplicaSetController(Controller):

@@ -39,15 +39,6 @@ def plan_status(
     return status | ({"conditions": present} if present else {})
 
 
-def same_status(old: Obj, new: Obj) -> bool:
-    """Equal but for zeros and empty lists, which the server leaves out."""
-    return _significant(old) == _significant(new)
-
-
-def _significant(status: Obj) -> Obj:
-    return {key: value for key, value in status.items() if value not in (0, [], None)}
-
-
 def requeue_after(owner: Obj, active: Sequence[Obj], now: float) -> float | None:
     """When a ready pod will have been ready for minReadySeconds, of which no event tells."""
     return next_available_after(active, owner["spec"].get("minReadySeconds", 0), now)

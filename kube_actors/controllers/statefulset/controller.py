@@ -19,11 +19,11 @@ from kube_actors.controllers.executor import Report
 from kube_actors.controllers.history.ensure import ensure_revision
 from kube_actors.controllers.history.revisions import CONTROLLER_REVISIONS, HASH_LABEL, equal_to, surplus
 from kube_actors.controllers.indexes import CONTROLLER, OWNED, orphans_of
-from kube_actors.controllers.replicaset.status import same_status
 from kube_actors.controllers.statefulset.claims import CLAIMS
 from kube_actors.controllers.statefulset.identity import is_member, revision_of
 from kube_actors.controllers.statefulset.plan import View, plan
 from kube_actors.controllers.statefulset.status import Revisions, plan_status
+from kube_actors.controllers.statuses import same_status
 
 STATEFUL_SETS = builtin("apps/v1", "statefulsets")
 
