@@ -213,6 +213,8 @@ class EtcdMember:
                 self._folder.set_identity(replace(self._folder.identity(), formed=True, id=0))
             case Remove(member_id):
                 assert endpoint is not None
+                # On record first: once nobody lists it, nothing else would say that it has been a member.
+                self._folder.set_identity(replace(self._folder.identity(), formed=True))
                 await endpoint.remove(member_id)
             case Join():
                 assert endpoint is not None

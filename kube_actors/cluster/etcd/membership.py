@@ -169,8 +169,11 @@ def _mine(own: Self, view: View | None) -> list[Member]:
 
 
 def _is_listed_but_never_served(mine: list[Member]) -> bool:
-    """Part of the cluster since its bootstrap; a member publishes its address when it first serves."""
-    return bool(mine) and not any(member.client_urls for member in mine)
+    """Part of the cluster since its bootstrap, where members have their names from the beginning.
+
+    Those who came later have none, and every member publishes its address when it first serves.
+    """
+    return bool(mine) and all(member.name and not member.learner and not member.client_urls for member in mine)
 
 
 def _leave(view: View, entry: Member) -> StartAction:
