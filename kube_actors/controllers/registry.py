@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kube_actors.controllers.base import Controller
+from kube_actors.controllers.cronjob.controller import CronJobController
 from kube_actors.controllers.daemonset.controller import DaemonSetController
 from kube_actors.controllers.deployment.controller import DeploymentController
 from kube_actors.controllers.endpoints.controller import EndpointsController
@@ -19,6 +20,7 @@ from kube_actors.controllers.replicaset.controller import ReplicaSetController, 
 from kube_actors.controllers.root_ca import RootCAController
 from kube_actors.controllers.service_account import ServiceAccountController
 from kube_actors.controllers.statefulset.controller import StatefulSetController
+from kube_actors.controllers.ttl_after_finished import TTLAfterFinishedController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
     ServiceAccountController,
@@ -30,6 +32,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DaemonSetController,
     JobController,
     JobOrphanController,
+    CronJobController,
+    TTLAfterFinishedController,
     EndpointSliceController,
     EndpointsController,
     NodeIpamController,
