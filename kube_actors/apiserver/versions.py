@@ -1,7 +1,7 @@
 """Served versions and the one that is stored: two resources may be two views of the same objects.
 
-`events` of v1 and of events.k8s.io/v1 are kept as v1. A resource without an entry is stored as it is
-served. A CustomResourceDefinition with several versions adds entries of the same shape.
+`events` of v1 and of events.k8s.io/v1 are kept as v1, autoscalers of autoscaling/v1 as v2. A resource without an
+entry is stored as it is served. A CustomResourceDefinition with several versions adds entries of the same shape.
 """
 
 from __future__ import annotations
@@ -63,7 +63,43 @@ def _moved(obj: Obj, api_version: str, dropped: tuple[str, ...], renamed: Obj) -
     return {"kind": "Event", "apiVersion": api_version, **kept, **added}
 
 
+def _autoscaler_v1_of(obj: Obj) -> Obj:
+    """autoscaling/v1 knows one metric only, the use of the CPU; the other metrics are not shown in it."""
+    spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
+    target = _cpu_utilization(spec.pop("metrics", None), "target")
+    current = _cpu_utilization(status.pop("currentMetrics", None), "current")
+    spec.pop("behavior", None)
+    status.pop("conditions", None)
+    if target is not None:
+        spec["targetCPUUtilizationPercentage"] = target
+    if current is not None:
+        status["currentCPUUtilizationPercentage"] = current
+    return {**obj, "apiVersion": "autoscaling/v1", "spec": spec, "status": {"currentReplicas": 0, **status}}
+
+
+def _autoscaler_v2_of(obj: Obj) -> Obj:
+    spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
+    target = spec.pop("targetCPUUtilizationPercentage", None)
+    status.pop("currentCPUUtilizationPercentage", None)
+    if target is not None:
+        wanted = {"type": "Utilization", "averageUtilization": target}
+        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": wanted}}]
+    return {**obj, "apiVersion": "autoscaling/v2", "spec": spec, "status": {"currentMetrics": None, **status}}
+
+
+def _cpu_utilization(metrics: list[Obj] | None, field: str) -> int | None:
+    for metric in metrics or ():
+        resource = metric.get("resource") or {}
+        found = (resource.get(field) or {}).get("averageUtilization")
+        if resource.get("name") == "cpu" and found is not None:
+            return int(found)
+    return None
+
+
 _VIEWS: dict[Resource, View] = {
+    builtin("autoscaling/v1", "horizontalpodautoscalers"): View(
+        builtin("autoscaling/v2", "horizontalpodautoscalers"), _autoscaler_v1_of, _autoscaler_v2_of
+    ),
     builtin("events.k8s.io/v1", "events"): View(EVENTS, _event_from_core, _event_to_core),
 }
 

@@ -204,6 +204,18 @@ async def test_an_event_is_seen_in_both_of_its_groups(api):
     assert (found["apiVersion"], found["note"], found["regarding"]["name"]) == ("events.k8s.io/v1", "hello", "a")
 
 
+async def test_an_autoscaler_is_seen_in_both_of_its_versions(api):
+    older, newer = (builtin(f"autoscaling/{version}", "horizontalpodautoscalers") for version in ("v1", "v2"))
+    target = {"kind": "Deployment", "name": "d", "apiVersion": "apps/v1"}
+    spec = {"maxReplicas": 5, "scaleTargetRef": target, "targetCPUUtilizationPercentage": 70}
+    await api.create(older, {"metadata": {"name": "h"}, "spec": spec})
+    found = await api.get(newer, "h")
+    assert found["apiVersion"] == "autoscaling/v2"
+    assert found["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"] == 70
+    changed = await api.patch(older, "h", {"spec": {"targetCPUUtilizationPercentage": 50}})
+    assert (changed["apiVersion"], changed["spec"]["targetCPUUtilizationPercentage"]) == ("autoscaling/v1", 50)
+
+
 async def test_a_pod_is_bound_once(api, new_pod):
     made = await api.create(PODS, new_pod())
     binding = {"target": {"kind": "Node", "name": "n1"}}
