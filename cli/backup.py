@@ -15,6 +15,9 @@ from . import session
 from .failure import NO_CLUSTER, Failure, usage
 from .progress import Progress
 
+# A wrong address should not take long to be told.
+PATIENCE = 5.0
+
 
 def run(arguments: argparse.Namespace) -> int:
     target = Path(arguments.target).expanduser().absolute()
@@ -44,11 +47,11 @@ def endpoints(arguments: argparse.Namespace) -> StoreWire:
     if any("://" in address for address in addresses):
         addresses = [address.rpartition("://")[2] for address in addresses]
     if not any(names):
-        return StoreWire(addresses)
+        return StoreWire(addresses, patience=PATIENCE)
     if not arguments.cacert or bool(arguments.cert) != bool(arguments.key):
         raise usage("TLS needs --cacert, and --cert and --key together or neither")
     ca, certificate, key = (Path(name).read_bytes() if name else b"" for name in names)
-    return StoreWire(addresses, ClientTLS(ca=ca, certificate=certificate, key=key))
+    return StoreWire(addresses, ClientTLS(ca=ca, certificate=certificate, key=key), patience=PATIENCE)
 
 
 async def _export(wire: StoreWire, target: Path, choices: Choices, address: str) -> Backup:
