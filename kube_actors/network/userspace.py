@@ -69,8 +69,10 @@ class UserspaceBackend:
             return
         self._refused.add(address)
         ip, protocol, port = address
-        advice = "; ports below 1024 need root" if isinstance(error, PermissionError) else ""
-        log.warning("service has no socket", address=f"{ip}:{port}/{protocol}", error=f"{os.strerror(error.errno or 0)}{advice}")
+        reason = os.strerror(error.errno or 0)
+        if isinstance(error, PermissionError):
+            reason += "; ports below 1024 need root"
+        log.warning("service has no socket", address=f"{ip}:{port}/{protocol}", error=reason)
 
 
 def _targets(table: tuple[ServicePort, ...]) -> Mapping[Address, tuple[tuple[Endpoint, ...], int]]:
