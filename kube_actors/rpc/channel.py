@@ -127,7 +127,7 @@ class Conversation:
         try:
             await self._call.write(message)
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from error
+            raise _failure(error) from error
         except asyncio.InvalidStateError as error:
             raise RpcError("UNAVAILABLE", "the stream has ended") from error
 
@@ -140,7 +140,7 @@ class Conversation:
         try:
             message = await self._call.read()
         except grpc.aio.AioRpcError as error:
-            raise from_rpc(error) from error
+            raise _failure(error) from error
         return None if message is grpc.aio.EOF else message
 
     async def __aiter__(self) -> AsyncIterator[Any]:
@@ -149,3 +149,11 @@ class Conversation:
 
     def cancel(self) -> None:
         self._call.cancel()
+
+
+def _failure(error: grpc.aio.AioRpcError) -> BaseException:
+    # A stream that fails while its task is cancelled makes gRPC forget the cancellation; the task would go on.
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        return asyncio.CancelledError()
+    return from_rpc(error)

@@ -185,6 +185,9 @@ class StoreClient:
         self._check_running()
         try:
             return await stub.unary(method, request, TIMEOUT)
+        except asyncio.CancelledError:
+            self._check_cancelled()
+            raise
         except RpcError as error:
             raise from_text(error.message, error.code) from error
 
@@ -195,6 +198,9 @@ class StoreClient:
             self._check_running()
             try:
                 return await ask()
+            except asyncio.CancelledError:
+                self._check_cancelled()
+                raise
             except RpcError as error:
                 refusal = from_text(error.message, error.code)
                 failures += 1
@@ -203,6 +209,12 @@ class StoreClient:
                 if not isinstance(refusal, StoreUnavailable) or late or self._channel is None:
                     raise refusal from error
             await asyncio.sleep(pause)
+
+    def _check_cancelled(self) -> None:
+        # gRPC cancels the calls of a channel that is closed, as if their tasks had been cancelled.
+        task = asyncio.current_task()
+        if task is not None and not task.cancelling():
+            self._check_running()
 
     def _check_running(self) -> None:
         if self._channel is None:
