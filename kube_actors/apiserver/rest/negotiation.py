@@ -96,6 +96,16 @@ def unsupported(types: tuple[str, ...] = ALL) -> errors.UnsupportedMediaType:
     return errors.UnsupportedMediaType(f"{text}: {', '.join(types)}")
 
 
+@lru_cache(maxsize=512)
+def check_routable(header: str, *, streams: bool) -> None:
+    """Refuse what names none of our media types, in the words of kube-apiserver's router. Raises NotAcceptable."""
+    if not header or any(clause.media_type in (*ALL, *_WILD) for clause in _clauses(header)):
+        return
+    types = [*ALL, *(f"{one};stream=watch" for one in (JSON, PROTOBUF) if streams)]
+    error = errors.NotAcceptable(f"406: Not Acceptable\n\nAvailable representations: {', '.join(types)}")
+    raise errors.NotAcceptable(error.message, status={**error.status(), "details": {}})
+
+
 def not_acceptable() -> errors.NotAcceptable:
     return errors.NotAcceptable(f"only the following media types are accepted: {', '.join(ALL)}")
 

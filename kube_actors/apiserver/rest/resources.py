@@ -180,6 +180,9 @@ def not_found_path() -> errors.NotFound:
 def _form(exchange: Exchange, request: Request) -> Form:
     """The form of the answer. Raises NotAcceptable."""
     accept = exchange.request.headers.get("Accept", "")
+    path = exchange.resource_path
+    streams = exchange.request.method == "GET" and path is not None and not path.name
+    negotiation.check_routable(accept, streams=streams)
     return negotiation.accepted(accept, protobuf=True, custom=request.target.resource.custom)
 
 

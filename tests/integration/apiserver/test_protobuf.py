@@ -125,6 +125,9 @@ async def test_json_is_answered_where_it_is_preferred_or_a_table_is_asked_for(cl
     wanted = "only the following media types are accepted: application/json, application/yaml, " + PROTOBUF
     assert (code, refused["message"]) == (406, wanted)
     assert (await client.ask("GET", CONFIGMAPS, Accept=f"{table},application/json"))[1] == "application/json"
+    code, _, refused = await client.ask("GET", f"{CONFIGMAPS}/a", Accept="application/xml")
+    wanted = f"406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, {PROTOBUF}"
+    assert (code, refused["message"]) == (406, wanted)
 
 
 async def test_a_watch_is_a_stream_of_frames(client):
