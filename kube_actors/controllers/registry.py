@@ -6,6 +6,8 @@ from kube_actors.controllers.base import Controller
 from kube_actors.controllers.cronjob.controller import CronJobController
 from kube_actors.controllers.daemonset.controller import DaemonSetController
 from kube_actors.controllers.deployment.controller import DeploymentController
+from kube_actors.controllers.disruption.controller import DisruptionController
+from kube_actors.controllers.disruption.stale import StaleDisruptionController
 from kube_actors.controllers.endpoints.controller import EndpointsController
 from kube_actors.controllers.endpoints.slice_controller import EndpointSliceController
 from kube_actors.controllers.garbage_collector.controller import GarbageCollectorController
@@ -34,6 +36,8 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     JobOrphanController,
     CronJobController,
     TTLAfterFinishedController,
+    DisruptionController,
+    StaleDisruptionController,
     EndpointSliceController,
     EndpointsController,
     NodeIpamController,

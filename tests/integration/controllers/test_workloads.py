@@ -14,6 +14,7 @@ from kube_actors.client.types import STRATEGIC_MERGE_PATCH
 from kube_actors.cluster.embedded import Cluster
 from kube_actors.controllers.cronjob.controller import CRON_JOBS
 from kube_actors.controllers.daemonset.controller import DAEMON_SETS
+from kube_actors.controllers.disruption.controller import BUDGETS
 from kube_actors.controllers.history.revisions import CONTROLLER_REVISIONS, number_of
 from kube_actors.controllers.job.controller import JOBS
 from kube_actors.controllers.job.indexes import index_of
@@ -268,3 +269,28 @@ async def test_a_cron_job_starts_a_job_that_is_due(cluster: Any, until: Any) -> 
         return not (await client.list(JOBS, "default")).items and not await pods(client, "tick")
 
     await until(nothing_left)
+
+
+async def test_a_budget_lets_evictions_through_one_after_another(cluster: Any, until: Any) -> None:
+    client = cluster.client
+    await client.create(STATEFUL_SETS, workload("apps/v1", "StatefulSet", "db", serviceName="db", replicas=3))
+    spec = {"minAvailable": 2, "selector": {"matchLabels": {"app": "db"}}}
+    metadata = {"name": "db", "namespace": "default"}
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}
+    await client.create(BUDGETS, budget)
+
+    async def allowed() -> bool:
+        found = await client.get(BUDGETS, "db", "default")
+        return bool((found.get("status") or {}).get("disruptionsAllowed") == 1)
+
+    await until(allowed)
+
+    async def evict(name: str) -> None:
+        eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name, "namespace": "default"}}
+        await client.create(PODS, eviction, namespace="default", name=name, subresource="eviction")
+
+    await evict("db-2")
+    with pytest.raises(errors.TooManyRequests):
+        await evict("db-1")
+    await until(allowed)
+    await evict("db-1")
