@@ -4,7 +4,7 @@
     Obj -> encoder.py -> envelope.py -> bytes                               (answers, lists, frames of watches)
 
 table.py holds what both compile: messages with their fields, numbers and kinds, read from fields.json. That file is
-derived data (derive.py in tests/tools). No generated code and no protobuf library: the messages are few shapes, and a
-loop over plain dicts is as fast. It does not validate, default or drop unknown JSON fields: `kube_actors.api.decode`
+derived data: derive.py makes it from pairs of JSON and protobuf, and runs nowhere else. No generated code and no
+protobuf library: a loop over compiled tables makes plain dicts directly. It does not validate, default or drop unknown JSON fields: `kube_actors.api.decode`
 does, and gets the same object from both encodings. Custom resources have no protobuf form.
 """
