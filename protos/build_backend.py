@@ -2,6 +2,9 @@
 
 Every `.proto` below this folder becomes a module in `kube_actors/rpc/pb`. The stubs are not kept in
 git: they would be a second copy of one fact. `python protos/build_backend.py` makes them by hand.
+
+It also says what pyproject.toml cannot: the folders `cli` and `cluster_configs` are installed under
+names that cannot collide with anybody's.
 """
 
 from __future__ import annotations
@@ -13,8 +16,7 @@ import tempfile
 from importlib import resources
 from typing import Any
 
-from setuptools import build_meta
-from setuptools.build_meta import *  # noqa: F403  (the hooks that are not wrapped below)
+from setuptools import build_meta, find_packages, setup
 
 PROTOS = pathlib.Path(__file__).resolve().parent
 PACKAGE = "kube_actors.rpc.pb"
@@ -42,14 +44,32 @@ def generate() -> None:
             (OUTPUT / stub.name).write_text(text)
 
 
-def build_wheel(*args: Any, **kwargs: Any) -> str:
-    generate()
-    return build_meta.build_wheel(*args, **kwargs)
+class Backend(build_meta._BuildMetaBackend):
+    """setuptools' hooks, with our packages and fresh stubs."""
+
+    def run_setup(self, setup_script: str = "") -> None:
+        renamed = {"kube_actors_cli": "cli", "kube_actors_cli.configs": "cluster_configs"}
+        packages = [*find_packages(include=["kube_actors", "kube_actors.*"]), *renamed]
+        setup(package_dir=renamed, packages=packages)
+
+    def build_wheel(self, *args: Any, **kwargs: Any) -> str:
+        generate()
+        return str(super().build_wheel(*args, **kwargs))
+
+    def build_editable(self, *args: Any, **kwargs: Any) -> str:
+        generate()
+        return str(super().build_editable(*args, **kwargs))
 
 
-def build_editable(*args: Any, **kwargs: Any) -> str:
-    generate()
-    return build_meta.build_editable(*args, **kwargs)
+BACKEND = Backend()
+build_sdist = BACKEND.build_sdist
+build_wheel = BACKEND.build_wheel
+build_editable = BACKEND.build_editable
+get_requires_for_build_sdist = BACKEND.get_requires_for_build_sdist
+get_requires_for_build_wheel = BACKEND.get_requires_for_build_wheel
+get_requires_for_build_editable = BACKEND.get_requires_for_build_editable
+prepare_metadata_for_build_wheel = BACKEND.prepare_metadata_for_build_wheel
+prepare_metadata_for_build_editable = BACKEND.prepare_metadata_for_build_editable
 
 
 if __name__ == "__main__":
