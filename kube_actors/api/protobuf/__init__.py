@@ -4,7 +4,8 @@
     Obj -> encoder.py -> envelope.py -> bytes                               (answers, lists, frames of watches)
 
 table.py holds what both compile: messages with their fields, numbers and kinds, read from fields.json. That file is
-derived data: derive.py makes it from pairs of JSON and protobuf, and runs nowhere else. No generated code and no
-protobuf library: a loop over compiled tables makes plain dicts directly. It does not validate, default or drop unknown JSON fields: `kube_actors.api.decode`
-does, and gets the same object from both encodings. Custom resources have no protobuf form.
+derived data: derive.py makes it from pairs of JSON and protobuf, and no server runs it. No generated code and no
+protobuf library: a loop over compiled tables makes plain dicts directly. The package does not validate, default or
+report unknown fields: `kube_actors.api.decode` does, and gets the same object from both encodings. Custom resources
+have no protobuf form.
 """
