@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kube_actors.cluster import backups, paths, record
 from kube_actors.cluster.desired import Health
@@ -16,6 +16,11 @@ from .failure import NO_CLUSTER, Failure
 from .progress import Progress
 from .up import announce
 
+if TYPE_CHECKING:
+    from kube_actors.cluster.etcd.status import MemberReport
+
+STORE_HEADER = ["MEMBER", "ADDRESS", "HEALTH", "ROLE", "DB SIZE", "VERSION", "DETAIL"]
+
 
 def run(arguments: argparse.Namespace) -> int:
     """The exit code is 1 where a component does not run."""
@@ -23,10 +28,14 @@ def run(arguments: argparse.Namespace) -> int:
     if found is None or not found.live:
         raise Failure(NO_CLUSTER)
     components = _components(found)
+    members = [dataclasses.asdict(each) for each in _store_members(found)]
     well = found.phase == RUNNING and all(each["state"] == Health.RUNNING.value for each in components)
+    well = well and all(each["healthy"] for each in members)
     if arguments.output == "json":
         ray = {"address": found.ray.address, "dashboard": found.ray.dashboard} if found.ray else None
         summary = {"cluster": found.name, "phase": found.phase, "components": components, "ray": ray}
+        if members:
+            summary["store"] = members
         if found.plan.backup is not None:
             status = dataclasses.asdict(backups.read_status(found.plan.paths.backup_status))
             summary["backups"] = {**dataclasses.asdict(found.plan.backup), **status}
@@ -45,7 +54,26 @@ def run(arguments: argparse.Namespace) -> int:
         ]
         print()
         print("\n".join(line.rstrip() for line in table.aligned([header, *rows])))
+    if members:
+        print()
+        print("\n".join(line.rstrip() for line in table.aligned([STORE_HEADER, *map(_store_row, members)])))
     return 0 if well else 1
+
+
+def _store_members(found: record.ClusterRecord) -> list[MemberReport]:
+    """The members of an etcd; none for the embedded engine."""
+    if found.plan.etcd is None and found.plan.external is None:
+        return []
+    from kube_actors.cluster import ray_cluster
+
+    with Progress("Asking the store"):
+        return ray_cluster.store_status(found)
+
+
+def _store_row(member: dict[str, Any]) -> list[str]:
+    health = "healthy" if member["healthy"] else "unhealthy"
+    size = f"{member['db_size'] / (1 << 20):.1f} MiB" if member["version"] else ""
+    return [member["name"], member["address"], health, member["role"], size, member["version"], member["detail"]]
 
 
 def _components(found: record.ClusterRecord) -> list[dict[str, Any]]:
@@ -58,7 +86,7 @@ def _components(found: record.ClusterRecord) -> list[dict[str, Any]]:
         seen = ray_cluster.status(found)
     return [
         {
-            "kind": spec.kind,
+            "kind": "/".join((spec.kind, *spec.arguments)),
             "node": spec.node,
             "state": how.health.value,
             "pid": how.pid,

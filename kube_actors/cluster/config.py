@@ -15,6 +15,7 @@ import yaml
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster import settings
+from kube_actors.cluster.etcd import external
 from kube_actors.cluster.paths import checked_name
 from kube_actors.cluster.settings import PORT, between, setting
 
@@ -87,13 +88,52 @@ class BackupSection:
     folder: str = setting("", check=_absolute)
 
 
+ENGINES = ("embedded", "etcd")
+# An even number bears no more losses than the odd one below it, and is more that can fail.
+MEMBERS = (1, 3, 5, 7)
+DEFAULT_MEMBERS = 3
+
+
+def _members(value: int) -> str | None:
+    return None if value in MEMBERS else "must be 1, 3, 5 or 7; an even number bears no more losses than one less"
+
+
+def _endpoints(values: tuple[str, ...]) -> str | None:
+    for value in values:
+        problem = external.problem(value)
+        if problem:
+            return f"has {value!r}, which {problem}"
+    schemes = {value.partition("://")[0] for value in values}
+    return "must be all https or all http" if len(schemes) > 1 else None
+
+
 @dataclass(frozen=True, slots=True)
 class StoreSection:
-    engine: str = setting("embedded")
+    """The embedded engine, members of a real etcd that we run, or with `endpoints` an etcd that exists."""
+
+    engine: str = setting("embedded", choices=ENGINES)
+    # With members: the first one's, for clients; each has two, one after the other.
     port: int = setting(2379, check=PORT)
+    # 0: not given; 3 with engine etcd.
+    members: int = setting(0, check=_members)
+    # A name on PATH or a path.
+    binary: str = setting("")
+    endpoints: tuple[str, ...] = setting((), check=_endpoints)
+    # PEM files for an etcd that exists; `server_name` is what the certificates of all its members are valid for.
+    ca_file: str = setting("", check=_absolute)
+    cert_file: str = setting("", check=_absolute)
+    key_file: str = setting("", check=_absolute)
+    server_name: str = setting("")
     # False: in memory, for clusters that need not survive (embedded only).
     durable: bool = setting(True)
     backup: BackupSection = field(default_factory=BackupSection)
+
+    @property
+    def member_count(self) -> int:
+        """How many members of an etcd we run."""
+        if self.engine != "etcd" or self.endpoints:
+            return 0
+        return self.members or DEFAULT_MEMBERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,16 +212,44 @@ def unsupported(config: ClusterConfig) -> str | None:
     """What is valid but does not work yet, in words for the user."""
     if config.masters.count != 1:
         return f"masters.count: {config.masters.count} masters are not supported yet; allowed: 1"
-    if config.store.engine != "embedded":
-        return f"store.engine: {config.store.engine!r} is not supported yet; allowed: embedded"
     if config.ray.address:
         return "ray.address: joining a Ray that runs already is not supported yet; leave it out to start one"
-    if config.mode == "ray" and not config.store.durable:
+    if config.mode == "ray" and not config.store.durable and not config.store.endpoints:
         return "store.durable: false needs mode: embedded; a Ray actor's memory does not survive its restart"
     return None
 
 
+def _store_contradiction(config: ClusterConfig) -> str | None:
+    store = config.store
+    if store.endpoints and (store.members or store.binary):
+        return "store.endpoints: an etcd that exists has its own members; leave store.members and store.binary out"
+    if store.engine != "etcd" and (store.members or store.binary):
+        return "store.members: goes with engine: etcd"
+    if store.member_count and config.mode == "embedded":
+        return "store.engine: members of an etcd need mode: ray; in one process use engine: embedded"
+    if store.member_count and not store.durable:
+        return "store.durable: an etcd is always durable; leave it out"
+    if not store.endpoints and (store.ca_file or store.cert_file or store.key_file or store.server_name):
+        return "store.caFile: certificates go with store.endpoints; our own members get theirs from the cluster"
+    return external.contradiction(
+        store.endpoints, (store.ca_file, store.cert_file, store.key_file), store.server_name
+    )
+
+
+def _store_ports(store: StoreSection) -> list[tuple[str, int]]:
+    """The ports that are decided already: none for an etcd of somebody else's."""
+    if store.endpoints or not store.port:
+        return []
+    if not store.member_count:
+        return [("store.port", store.port)]
+    last = store.port + 2 * store.member_count
+    return [(f"store.port of {store.member_count} members", port) for port in range(store.port, last)]
+
+
 def _contradiction(config: ClusterConfig) -> str | None:
+    problem = _store_contradiction(config)
+    if problem:
+        return problem
     backup = config.store.backup
     if backup.interval and not backup.folder and not config.store.durable:
         return "store.backup.folder: needed for a store in memory, whose folder does not stay"
@@ -194,7 +262,7 @@ def _contradiction(config: ClusterConfig) -> str | None:
         ("apiServer.port", config.api_server.port),
         ("apiServer.grpcPort", config.api_server.grpc_port),
         ("apiServer.tokenPort", config.api_server.token_port),
-        ("store.port", config.store.port),
+        *_store_ports(config.store),
         ("ray.port", config.ray.port),
         ("ray.dashboardPort", config.ray.dashboard_port),
     ):

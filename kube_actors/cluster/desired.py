@@ -20,6 +20,8 @@ class ActorSpec:
     kind: str
     name: str
     node: str
+    # Which of several on one node it is, where there are several.
+    arguments: tuple[str, ...] = ()
 
 
 class Health(Enum):
@@ -62,12 +64,21 @@ def desired_actors(plan: ClusterPlan) -> tuple[ActorSpec, ...]:
     """The components in the order in which they are drained, from the last one backwards."""
     nodes = plan.nodes[:1] if plan.runtime == "simulated" else plan.nodes
     return (
-        ActorSpec("Store", f"store@{MASTER}", MASTER),
+        *_store_actors(plan),
         ActorSpec("APIServer", f"apiserver@{MASTER}", MASTER),
         ActorSpec("Scheduler", f"scheduler@{MASTER}", MASTER),
         ActorSpec("ControllerManager", f"controller-manager@{MASTER}", MASTER),
         *(ActorSpec("NodeAgent", f"nodeagent@{node.name}", node.name) for node in nodes),
     )
+
+
+def _store_actors(plan: ClusterPlan) -> tuple[ActorSpec, ...]:
+    """The embedded store, an actor a member of an etcd, or none for an etcd of somebody else's."""
+    if plan.external is not None:
+        return ()
+    if plan.etcd is None:
+        return (ActorSpec("Store", f"store@{MASTER}", MASTER),)
+    return tuple(ActorSpec("StoreMember", f"{m.name}@{MASTER}", MASTER, (m.name,)) for m in plan.etcd.members)
 
 
 def plan_actions(desired: Sequence[ActorSpec], observed: Mapping[str, Observed]) -> list[Action]:

@@ -23,6 +23,7 @@ from kube_actors.api.meta import is_true
 from kube_actors.api.resources import NODES, SERVICE_ACCOUNTS
 from kube_actors.cluster import logs, sweep, wiring
 from kube_actors.cluster.config import ApiServerSection, ClusterConfig, StoreSection, WorkersSection
+from kube_actors.cluster.etcd import external
 from kube_actors.cluster.group import Group, start_together
 from kube_actors.cluster.kubeconfig import Kubeconfig
 from kube_actors.cluster.paths import ClusterPaths
@@ -157,8 +158,11 @@ class Cluster:
         first = plan(self._config, paths, self.runtime, embedded=True, kernel_services=wiring.kernel_services())
         if len(first.store_address) > LONGEST_SOCKET_PATH:
             first = dataclasses.replace(first, store_address=f"unix:{self._temporary() / 'store.sock'}")
-        await self._run(wiring.store(first, pki))
-        group, server = wiring.api_server(first, pki)
+        if first.external is None:
+            await self._run(wiring.store(first, pki))
+        else:
+            await external.check(first.external)
+        group, server = wiring.api_server(first, pki, store_tls=wiring.store_client_tls(first, pki))
         await self._run(group)
         self._plan = dataclasses.replace(
             first,

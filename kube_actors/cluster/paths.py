@@ -6,6 +6,7 @@ $KUBE_ACTORS_HOME (default ~/.kube-actors)/NAME/
     token            an administrator's bearer token, mode 0600
     pki/             the authority and the service-account key
     store/           the embedded store's data
+    etcd/            the data of members of a real etcd
     backups/         scheduled backups, where the config names no other folder
     backups.json     what became of them (backups.py)
     nodes/NAME/      volumes and logs of a node's pods
@@ -65,6 +66,10 @@ class ClusterPaths:
     @property
     def backup_status(self) -> Path:
         return self.root / "backups.json"
+
+    @property
+    def etcd(self) -> Path:
+        return self.root / "etcd"
 
     @property
     def logs(self) -> Path:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster.config import ClusterConfig
+from kube_actors.cluster.etcd import external
+from kube_actors.cluster.etcd.external import ExternalStore
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.settings import seconds
 
@@ -38,6 +40,30 @@ class BackupPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class MemberPlan:
+    """One member of an etcd that we run: where clients and where other members find it."""
+
+    name: str
+    host: str
+    client_port: int
+    peer_port: int
+
+    @property
+    def address(self) -> str:
+        return f"{self.host}:{self.client_port}"
+
+
+@dataclass(frozen=True, slots=True)
+class EtcdPlan:
+    """`formed`: it has served before, so a member without data has lost it."""
+
+    members: tuple[MemberPlan, ...]
+    token: str
+    binary: str
+    formed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterPlan:
     """Everything that the components' constructors need to know; picklable, so that actors get it as it is."""
 
@@ -56,6 +82,16 @@ class ClusterPlan:
     nodes: tuple[NodePlan, ...]
     labels: tuple[tuple[str, str], ...] = ()
     backup: BackupPlan | None = None
+    # What the store is instead of the embedded engine.
+    etcd: EtcdPlan | None = None
+    external: ExternalStore | None = None
+
+    @property
+    def store_addresses(self) -> tuple[str, ...]:
+        """All addresses of the store; any of them will do."""
+        if self.etcd is not None:
+            return tuple(member.address for member in self.etcd.members)
+        return self.external.addresses if self.external is not None else (self.store_address,)
 
     @property
     def paths(self) -> ClusterPaths:
@@ -109,7 +145,15 @@ def plan(
         nodes=_nodes(config.workers.count, pods, proxy),
         labels=tuple(sorted(config.workers.labels.items())),
         backup=_backup(config, paths),
+        external=_external(config),
     )
+
+
+def _external(config: ClusterConfig) -> ExternalStore | None:
+    store = config.store
+    if not store.endpoints:
+        return None
+    return external.resolve(store.endpoints, (store.ca_file, store.cert_file, store.key_file), store.server_name)
 
 
 def _backup(config: ClusterConfig, paths: ClusterPaths) -> BackupPlan | None:

@@ -47,7 +47,7 @@ class RayActors:
         """Returns at once; the constructor runs in the actor. One that exists is left as it is."""
         self._questions.pop(spec.name, None)
         shell = getattr(components, spec.kind)
-        ray.remote(shell).options(name=spec.name, **OPTIONS).remote(self._plan, spec.node)
+        ray.remote(shell).options(name=spec.name, **OPTIONS).remote(self._plan, spec.node, *spec.arguments)
 
     def create_supervisor(self) -> Any:
         """The supervisor's handle."""

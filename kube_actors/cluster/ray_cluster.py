@@ -12,6 +12,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.api.meta import is_true, name_of
@@ -20,11 +21,15 @@ from kube_actors.cluster import loop, ports, ray_process, record, sweep, wiring
 from kube_actors.cluster.config import ClusterConfig
 from kube_actors.cluster.desired import SUPERVISOR, ActorSpec, Health, Observed, desired_actors
 from kube_actors.cluster.embedded import write_kubeconfig
+from kube_actors.cluster.etcd import external, layout
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki
 from kube_actors.cluster.plan import ClusterPlan, plan
 from kube_actors.cluster.processes import this_process
 from kube_actors.cluster.record import RUNNING, STARTING, STOPPING, ClusterRecord
+
+if TYPE_CHECKING:
+    from kube_actors.cluster.etcd.status import MemberReport
 
 # What the caller shows: what is happening now.
 Report = Callable[[str], None]
@@ -96,6 +101,17 @@ def status(found: ClusterRecord) -> list[tuple[ActorSpec, Observed]]:
         ray_process.disconnect()
 
 
+def store_status(found: ClusterRecord) -> list[MemberReport]:
+    """How the members of the store are; nothing of the embedded engine, which is an actor like the others."""
+    names = {member.address: member.name for member in found.plan.etcd.members} if found.plan.etcd else {}
+    if not names and found.plan.external is None:
+        return []
+    from kube_actors.cluster.etcd.status import report
+
+    addresses = {address: names.get(address, "") for address in found.plan.store_addresses}
+    return loop.run(report(addresses, wiring.store_client_tls(found.plan, Pki.open(found.plan.paths.pki))))
+
+
 def _plan(config: ClusterConfig, paths: ClusterPaths) -> ClusterPlan:
     """The plan with every port decided and free."""
     server, store = config.api_server, config.store
@@ -103,13 +119,19 @@ def _plan(config: ClusterConfig, paths: ClusterPaths) -> ClusterPlan:
     spare = iter(ports.free_ports(4, avoid=wanted))
     rest, grpc, token, store_port = (port or next(spare) for port in wanted)
     ports.require_free(server.host, {"apiServer.port": rest, "apiServer.grpcPort": grpc, "apiServer.tokenPort": token})
-    ports.require_free(ray_process.HOST, {"store.port": store_port})
+    layout.refuse_other_engine(paths, store)
+    etcd = layout.choose(paths, store, ray_process.HOST) if store.member_count else None
+    if etcd is None and not store.endpoints:
+        ports.require_free(ray_process.HOST, {"store.port": store_port})
     decided = config.replace(
         api_server=dataclasses.replace(server, port=rest, grpc_port=grpc, token_port=token),
         store=dataclasses.replace(store, port=store_port),
     )
     runtime = wiring.resolve_runtime(config.runtime)
-    return plan(decided, paths, runtime, embedded=False, kernel_services=wiring.kernel_services())
+    made = plan(decided, paths, runtime, embedded=False, kernel_services=wiring.kernel_services())
+    if made.external is not None:
+        loop.run(external.check(made.external))
+    return dataclasses.replace(made, etcd=etcd)
 
 
 def _start(mine: ClusterRecord, config: ClusterConfig, paths: ClusterPaths, report: Report) -> ClusterRecord:
@@ -132,6 +154,8 @@ def _start(mine: ClusterRecord, config: ClusterConfig, paths: ClusterPaths, repo
         ray_process.disconnect()
     report("Waiting for nodes")
     loop.run(_nodes_ready(mine.plan, pki))
+    if mine.plan.etcd is not None:
+        layout.set_formed(paths, mine.plan.etcd)
     mine = dataclasses.replace(mine, phase=RUNNING)
     record.write(paths, mine)
     return mine
@@ -216,5 +240,5 @@ def _end_actors(found: ClusterRecord, report: Report) -> None:
 
 def _drain_order(specs: Sequence[ActorSpec]) -> list[list[ActorSpec]]:
     """Nodes while the API server still takes their last words; the store last."""
-    steps = [("NodeAgent",), ("Scheduler", "ControllerManager"), ("APIServer",), ("Store",)]
+    steps = [("NodeAgent",), ("Scheduler", "ControllerManager"), ("APIServer",), ("Store", "StoreMember")]
     return [chosen for kinds in steps if (chosen := [spec for spec in specs if spec.kind in kinds])]

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from kube_actors.api.errors import ConfigError
+from kube_actors.cluster.etcd.external import ExternalStore
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import write_private
-from kube_actors.cluster.plan import BackupPlan, ClusterPlan, NodePlan
+from kube_actors.cluster.plan import BackupPlan, ClusterPlan, EtcdPlan, MemberPlan, NodePlan
 from kube_actors.cluster.processes import ProcessId
 
 STARTING = "starting"
@@ -107,7 +108,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
     ray, plan = content.pop("ray", None), content.pop("plan")
     nodes = tuple(NodePlan(**node) for node in plan.pop("nodes"))
     labels = tuple((key, value) for key, value in plan.pop("labels"))
-    backup = plan.pop("backup", None)
+    backup, etcd, external = (plan.pop(key, None) for key in ("backup", "etcd", "external"))
     return ClusterRecord(
         **{**content, "owner": ProcessId(**content["owner"])},
         plan=ClusterPlan(
@@ -115,6 +116,12 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
             nodes=nodes,
             labels=labels,
             backup=BackupPlan(**backup) if backup else None,
+            etcd=_etcd(etcd) if etcd else None,
+            external=ExternalStore(**{**external, "addresses": tuple(external["addresses"])}) if external else None,
         ),
         ray=RayRecord(**{**ray, "leader": ProcessId(**ray["leader"])}) if ray else None,
     )
+
+
+def _etcd(content: dict[str, Any]) -> EtcdPlan:
+    return EtcdPlan(**{**content, "members": tuple(MemberPlan(**member) for member in content["members"])})

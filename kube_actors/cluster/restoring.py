@@ -35,7 +35,7 @@ class Restored:
 def wire(plan: ClusterPlan) -> StoreWire:
     """The way to the store of a cluster that runs here."""
     tls = wiring.store_client_tls(plan, Pki.open(plan.paths.pki))
-    return StoreWire([wiring.reachable(plan.store_address)], tls)
+    return StoreWire([wiring.reachable(address) for address in plan.store_addresses], tls)
 
 
 def keys_of(paths: ClusterPaths) -> list[KeptFile]:

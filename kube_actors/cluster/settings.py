@@ -74,6 +74,8 @@ def _value(hint: Any, field: dataclasses.Field[Any], value: Any, source: str, wh
         return read(hint, value, source, where)
     if isinstance(hint, types.GenericAlias) and typing.get_origin(hint) is dict:
         return _labels(value, source, where)
+    if isinstance(hint, types.GenericAlias) and typing.get_origin(hint) is tuple:
+        value, hint = _texts(value, source, where), tuple
     # bool is an int in Python, but not for who writes a config.
     if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
         raise _error(source, where, f"must be {_NAMES[hint]}, not {_describe(value)}")
@@ -91,6 +93,12 @@ def _labels(value: Any, source: str, where: str) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(part, str) for pair in value.items() for part in pair):
         raise _error(source, where, f"must be a mapping of text to text, not {_describe(value)}")
     return value
+
+
+def _texts(value: Any, source: str, where: str) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(part, str) for part in value):
+        raise _error(source, where, f"must be a list of texts, not {_describe(value)}")
+    return tuple(value)
 
 
 def _describe(value: Any) -> str:

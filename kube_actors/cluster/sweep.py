@@ -1,4 +1,4 @@
-"""What a cluster leaves on a machine on purpose, taken away at its end: pods, networks, packet filters.
+"""What a cluster leaves on a machine on purpose, taken away at its end: pods, networks, packet filters, etcd.
 
 It needs no component: the runtimes find what is theirs by labels. So it also clears away after a
 cluster that was killed.
@@ -7,6 +7,8 @@ cluster that was killed.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 import structlog
 
@@ -19,11 +21,9 @@ log = structlog.get_logger(__name__)
 
 async def sweep(plan: ClusterPlan) -> list[str]:
     """Take everything away that can be; one line for each thing that could not."""
-    if plan.runtime == "simulated":
-        return []
-    outcomes = await asyncio.gather(*(_node(plan, node) for node in plan.nodes), return_exceptions=True)
-    if plan.runtime == "docker":
-        outcomes += await asyncio.gather(_docker_network(plan), return_exceptions=True)
+    outcomes = await asyncio.gather(*_members(plan), return_exceptions=True)
+    if plan.runtime != "simulated":
+        outcomes += await _pods(plan)
     problems = []
     for outcome in outcomes:
         if isinstance(outcome, asyncio.CancelledError):
@@ -34,6 +34,21 @@ async def sweep(plan: ClusterPlan) -> list[str]:
             log.error("sweep failed", exc_info=outcome)
             problems.append(f"{type(outcome).__name__}: {outcome}")
     return problems
+
+
+def _members(plan: ClusterPlan) -> list[Coroutine[Any, Any, None]]:
+    if plan.etcd is None:
+        return []
+    from kube_actors.cluster.etcd.process import end
+
+    return [end(plan.paths.etcd, member.name) for member in plan.etcd.members]
+
+
+async def _pods(plan: ClusterPlan) -> list[BaseException | None]:
+    outcomes = await asyncio.gather(*(_node(plan, node) for node in plan.nodes), return_exceptions=True)
+    if plan.runtime == "docker":
+        outcomes += await asyncio.gather(_docker_network(plan), return_exceptions=True)
+    return outcomes
 
 
 async def _node(plan: ClusterPlan, node: NodePlan) -> None:

@@ -19,6 +19,7 @@ from kube_actors.rpc.server import Listener
 if TYPE_CHECKING:
     from kube_actors.apiserver.server import ApiServer
     from kube_actors.client.client import KubeClient
+    from kube_actors.cluster.etcd.files import Credentials
     from kube_actors.network.proxy import ProxyConfig
     from kube_actors.node.runtime.interface import Runtime
     from kube_actors.rpc.tls import ClientTLS
@@ -67,8 +68,44 @@ def scheduled_backups(plan: ClusterPlan, pki: Pki, address: str = "") -> list[Co
     from kube_actors.cluster.backups import ScheduledBackups
     from kube_actors.store.backup.wire import StoreWire
 
-    where, tls = reachable(address or plan.store_address), store_client_tls(plan, pki)
-    return [ScheduledBackups(plan.backup, plan.name, plan.paths.backup_status, lambda: StoreWire([where], tls))]
+    where = [reachable(each) for each in ([address] if address else plan.store_addresses)]
+    tls = store_client_tls(plan, pki)
+    return [ScheduledBackups(plan.backup, plan.name, plan.paths.backup_status, lambda: StoreWire(where, tls))]
+
+
+def store_member(plan: ClusterPlan, pki: Pki, name: str) -> Group:
+    """One member of the plan's etcd; backups by the clock are the first one's."""
+    from kube_actors.cluster.etcd.command import Peer
+    from kube_actors.cluster.etcd.member import EtcdMember, MemberConfig
+
+    assert plan.etcd is not None
+    mine = next(member for member in plan.etcd.members if member.name == name)
+    config = MemberConfig(
+        name=name,
+        root=plan.paths.etcd,
+        binary=plan.etcd.binary,
+        peers=tuple(Peer(m.name, f"https://{m.host}:{m.peer_port}", m.address) for m in plan.etcd.members),
+        token=plan.etcd.token,
+        log=plan.paths.logs / f"{name}.etcd.log",
+        credentials=lambda: _member_credentials(pki, mine.host),
+        client_tls=_own_store_client_tls(pki),
+        joining=plan.etcd.formed,
+    )
+    backups = scheduled_backups(plan, pki) if mine is plan.etcd.members[0] else []
+    return Group(name, [EtcdMember(config), *backups])
+
+
+def _member_credentials(pki: Pki, host: str) -> Credentials:
+    """etcd's members are each other's clients: their certificates are good for both sides."""
+    from kube_actors.cluster.etcd.command import PEER_NAME
+    from kube_actors.cluster.etcd.files import Credentials
+
+    hosts = tuple(dict.fromkeys((host, "127.0.0.1")))
+    return Credentials(
+        ca=pki.ca,
+        server=pki.issue(STORE, hosts=(STORE, "localhost", *hosts), client=True),
+        peer=pki.issue(PEER_NAME, hosts=hosts, client=True),
+    )
 
 
 def api_server(plan: ClusterPlan, pki: Pki, *, store_tls: ClientTLS | None = None) -> tuple[Group, ApiServer]:
@@ -80,7 +117,7 @@ def api_server(plan: ClusterPlan, pki: Pki, *, store_tls: ClientTLS | None = Non
     token = plan.paths.read_or_make_token(plan.paths.token)
     server = ApiServer(
         ApiServerConfig(
-            store_addresses=(plan.store_address,),
+            store_addresses=plan.store_addresses,
             store_tls=store_tls,
             grpc_listeners=(
                 Listener(plan.grpc_address, tls),
@@ -97,14 +134,27 @@ def api_server(plan: ClusterPlan, pki: Pki, *, store_tls: ClientTLS | None = Non
             loopback_endpoints=plan.loopback,
         )
     )
-    return Group("apiserver", [server]), server
+    # The store has nobody else who could look after them.
+    backups = scheduled_backups(plan, pki) if plan.external is not None else []
+    return Group("apiserver", [server, *backups]), server
 
 
 def store_client_tls(plan: ClusterPlan, pki: Pki) -> ClientTLS | None:
-    """How the API server gets into the store that `store` constructs."""
-    if plan.store_address.startswith("unix:"):
+    """How the API server gets into the plan's store, whichever it is."""
+    if plan.external is not None:
+        return plan.external.client_tls()
+    if plan.etcd is None and plan.store_address.startswith("unix:"):
         return None
-    return pki.client_tls(STORE_CLIENT, (MASTERS_GROUP,), STORE)
+    return _own_store_client_tls(pki)
+
+
+def _own_store_client_tls(pki: Pki) -> ClientTLS:
+    """The one kind of certificate that our etcd's members let in; see `etcd/command.py`."""
+    from kube_actors.cluster.etcd.command import CLIENT_NAME
+    from kube_actors.rpc.tls import ClientTLS
+
+    issued = pki.issue(STORE_CLIENT, (MASTERS_GROUP,), (CLIENT_NAME,), client=True)
+    return ClientTLS(pki.ca, issued.certificate, issued.key, STORE)
 
 
 def client(plan: ClusterPlan, pki: Pki, user: str, groups: tuple[str, ...] = (), agent: str = "") -> KubeClient:

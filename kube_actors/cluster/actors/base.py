@@ -24,18 +24,20 @@ class ComponentActor:
 
     component: ClassVar[str]
 
-    def __init__(self, plan: ClusterPlan, node: str) -> None:
-        """`node` is the master or the node agent that it stands for."""
+    def __init__(self, plan: ClusterPlan, node: str, which: str = "") -> None:
+        """`node` is the master or the node agent that it stands for, `which` the one of several there."""
         self._plan = plan
         self._node = node
-        name = f"{self.component}@{node}"
+        self._which = which
+        component = which or self.component
+        name = f"{component}@{node}"
         plan.paths.make()
-        logs.configure(file=plan.paths.logs / f"{name}.log", as_json=True, component=self.component, node=node)
+        logs.configure(file=plan.paths.logs / f"{name}.log", as_json=True, component=component, node=node)
         self._thread = ComponentThread(name, lambda: self._make(Pki.open(plan.paths.pki)))
         self._thread.start()
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}[{self._node}]"
+        return f"{type(self).__name__}[{f'{self._which}@' if self._which else ''}{self._node}]"
 
     def health(self) -> int:
         """The process id, when the component's loop turns. Raises TimeoutError when it is stuck."""

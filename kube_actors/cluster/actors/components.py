@@ -22,6 +22,20 @@ class Store(ComponentActor):
         return [wiring.store(self._plan, pki)]
 
 
+class StoreMember(ComponentActor):
+    """One member of a real etcd: its process is started, watched, restarted, and replaced without its data.
+
+    Crash contract. Durable: every write that a quorum of the members acknowledged; etcd's process goes on
+    running without the actor. Rebuilt: nothing; the next constructor adopts the process by its pid and start
+    time, or starts it where it has ended. A failed write means "maybe", as with the embedded store.
+    """
+
+    component = "storemember"
+
+    def _make(self, pki: Pki) -> list[Group]:
+        return [wiring.store_member(self._plan, pki, self._which)]
+
+
 class APIServer(ComponentActor):
     """The Kubernetes API over REST and gRPC.
 

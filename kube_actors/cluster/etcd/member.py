@@ -56,6 +56,8 @@ RETRY = Backoff(initial=0.2, maximum=10.0)
 ATTEMPTS = 3
 # etcd's own refusal to start a member anew under an identity that has been in use.
 BOOTSTRAPPED = "already been bootstrapped"
+# What it learns from the others when it runs with the data of a member that was removed.
+REMOVED = "permanently removed from the cluster"
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +265,12 @@ class EtcdMember:
         return settled_flags(self._binary, self._config.me, self._folder.data, self._folder.tls_files())
 
     def _learn_from(self, reason: str) -> None:
-        """etcd knew better than the folder, which has been wiped as a whole."""
-        if BOOTSTRAPPED in reason:
-            self._folder.set_identity(replace(self._folder.identity(), formed=True, id=0))
+        """etcd knew better than the folder, which had been wiped as a whole."""
+        if BOOTSTRAPPED not in reason and REMOVED not in reason:
+            return
+        self._folder.set_identity(replace(self._folder.identity(), formed=True, id=0))
+        if REMOVED in reason:
+            self._folder.put_aside()
 
     def _certify(self) -> None:
         self._folder.write_tls(self._config.credentials())

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kube_actors.aio.clock import Clock
+from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster.etcd.command import environment
 from kube_actors.cluster.etcd.files import MemberFolder, Running
@@ -88,6 +88,13 @@ def find(folder: MemberFolder, log: Path) -> tuple[EtcdProcess, tuple[str, ...]]
         return None
     size = log.stat().st_size if log.exists() else 0
     return EtcdProcess(running.process, log, size), running.flags
+
+
+async def end(root: Path, name: str, grace: float = 3.0, clock: Clock | None = None) -> None:
+    """End what runs for a member that nobody looks after any more."""
+    running = MemberFolder(root, name).running()
+    if running is not None:
+        await EtcdProcess(running.process, Path(os.devnull), 0).stop(grace, clock or SystemClock())
 
 
 def reason_in(text: str) -> str:

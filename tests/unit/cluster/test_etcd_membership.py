@@ -236,12 +236,11 @@ class Cluster:
                 place.data = number
                 if not self.members:
                     self.members = {other: member(other, served=False) for other in range(1, self.size + 1)}
-                # One that was removed is turned away by all who know that, for ever, and ends.
-                place.up = number in self.members
+                self._run(place)
                 assert not (place.up and number in self.retired), "a member that lost its memory came back as itself"
             case Resume():
                 assert place.data
-                place.up = place.data in self.members
+                self._run(place)
             case Discard():
                 assert place.data not in self.members, "data of a member was thrown away"
                 place.data = place.id = 0
@@ -260,6 +259,12 @@ class Cluster:
                 place.data = place.id = entry.id
                 place.formed = place.up = True
                 assert self.has_quorum()
+
+    def _run(self, place: Place) -> None:
+        """One that was removed is turned away for ever by those who know that; it learns it, and ends."""
+        place.up = place.data in self.members
+        if not place.up and any(other.up for other in self.places.values()):
+            place.data, place.id, place.formed = 0, 0, True
 
     def _others_know(self, number: int) -> bool:
         """Whether anybody who is up has seen this member serve."""
