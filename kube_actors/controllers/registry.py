@@ -19,6 +19,7 @@ from kube_actors.controllers.node_lifecycle.controller import NodeLifecycleContr
 from kube_actors.controllers.node_lifecycle.eviction_controller import TaintEvictionController
 from kube_actors.controllers.pod_gc import PodGCController
 from kube_actors.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
+from kube_actors.controllers.resource_quota import ResourceQuotaController
 from kube_actors.controllers.root_ca import RootCAController
 from kube_actors.controllers.service_account import ServiceAccountController
 from kube_actors.controllers.statefulset.controller import StatefulSetController
@@ -38,6 +39,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     TTLAfterFinishedController,
     DisruptionController,
     StaleDisruptionController,
+    ResourceQuotaController,
     EndpointSliceController,
     EndpointsController,
     NodeIpamController,
