@@ -35,6 +35,9 @@ class Decoded:
     problems: tuple[str, ...] = ()
 
 
+TOO_DEEP = "exceeded max depth"
+
+
 def strict_error(faults: Sequence[str]) -> str:
     """`strict decoding error: unknown field "spec.x", duplicate field "spec.y"`."""
     return f"strict decoding error: {', '.join(faults)}"
@@ -44,8 +47,11 @@ def decode(resource: Resource, data: bytes) -> Decoded:
     """The object that a request's JSON body holds. Raises DecodeError."""
     obj = parse(data)
     # Compact JSON without duplicates is as long as when it is encoded again: the common case, in microseconds.
-    if len(data) == len(orjson.dumps(obj)) or not _has_duplicates(data):
-        return convert(resource, obj)
+    try:
+        if len(data) == len(orjson.dumps(obj)) or not _has_duplicates(data):
+            return convert(resource, obj)
+    except (orjson.JSONEncodeError, RecursionError):
+        raise DecodeError(TOO_DEEP) from None
     node = schema.of(resource)
     pairs = json.loads(data.decode("utf-8", errors="replace"), object_pairs_hook=Pairs)
     return Decoded(_normal(node, obj, []), tuple(dict.fromkeys(problems(node, pairs))))

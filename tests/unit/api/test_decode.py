@@ -135,3 +135,9 @@ def test_any_json_either_decodes_stably_or_is_refused(path: tuple[str, ...], val
 def test_any_bytes_either_decode_or_are_refused(data: bytes) -> None:
     with contextlib.suppress(DecodeError):
         assert isinstance(decode.decode(PODS, data).obj, dict)
+
+
+def test_a_body_nested_too_deep_is_refused() -> None:
+    body = b'{"metadata": {"annotations": ' + b'{"a": ' * 500 + b"1" + b"}" * 502
+    with pytest.raises(DecodeError):
+        decode.decode(CONFIGMAPS, body)

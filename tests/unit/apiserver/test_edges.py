@@ -1,8 +1,7 @@
-"""What stands at the edges: paths, media types, credentials, protobuf, the words of health and discovery."""
+"""What stands at the edges: paths, media types, credentials, the words of health and discovery."""
 
 from __future__ import annotations
 
-import contextlib
 import uuid
 
 import pytest
@@ -15,8 +14,6 @@ from kube_actors.apiserver import authz
 from kube_actors.apiserver.authn import ANONYMOUS_USER, Authenticator, StaticTokens
 from kube_actors.apiserver.cache.cache import prefixes
 from kube_actors.apiserver.config import StaticToken
-from kube_actors.apiserver.protobuf.decode import MAGIC, decode
-from kube_actors.apiserver.protobuf.wire import WireError
 from kube_actors.apiserver.registry.metadata import new_uid
 from kube_actors.apiserver.request import Target, User
 from kube_actors.apiserver.rest import negotiation, query
@@ -114,28 +111,6 @@ def test_a_refusal_says_who_may_not_do_what_where():
         'deployments.apps "b" is forbidden: User "jane" cannot patch resource "deployments/scale" '
         'in API group "apps" in the namespace "a"'
     )
-
-
-def test_a_protobuf_body_is_the_object_that_json_would_be():
-    kind = b"\x0a\x02v1\x12\x09ConfigMap"
-    metadata = b"\x0a\x01a" + b"\x5a\x06\x0a\x01l\x12\x01m"
-    raw = b"\x0a" + bytes([len(metadata)]) + metadata + b"\x12\x06\x0a\x01k\x12\x01v" + b"\x20\x01"
-    body = MAGIC + b"\x0a" + bytes([len(kind)]) + kind + b"\x12" + bytes([len(raw)]) + raw
-    assert decode(body) == {
-        "kind": "ConfigMap",
-        "apiVersion": "v1",
-        "metadata": {"name": "a", "labels": {"l": "m"}},
-        "data": {"k": "v"},
-        "immutable": True,
-    }
-
-
-@given(st.binary(max_size=200))
-def test_no_body_in_protobuf_does_more_than_be_refused(data):
-    kind = b"\x0a\x02v1\x12\x03Pod"
-    body = MAGIC + b"\x0a" + bytes([len(kind)]) + kind + b"\x12" + bytes([len(data) & 0x7F]) + data
-    with contextlib.suppress(WireError):
-        assert decode(body)["kind"] == "Pod"
 
 
 @given(st.text())
