@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -18,6 +19,7 @@ from kube_actors.controllers.disruption.controller import BUDGETS
 from kube_actors.controllers.history.revisions import CONTROLLER_REVISIONS, number_of
 from kube_actors.controllers.job.controller import JOBS
 from kube_actors.controllers.job.indexes import index_of
+from kube_actors.controllers.resource_quota import QUOTAS
 from kube_actors.controllers.statefulset.claims import CLAIMS
 from kube_actors.controllers.statefulset.controller import STATEFUL_SETS
 from kube_actors.node.runtime.simulated import Behaviour, Rule, SimulatedConfig
@@ -294,3 +296,40 @@ async def test_a_budget_lets_evictions_through_one_after_another(cluster: Any, u
         await evict("db-1")
     await until(allowed)
     await evict("db-1")
+
+
+async def test_a_quota_shows_what_is_used_and_nothing_is_written_once_all_is_right(cluster: Any, until: Any) -> None:
+    client = cluster.client
+    metadata = {"name": "all", "namespace": "default"}
+    hard = {"pods": "100", "count/jobs.batch": "10", "requests.cpu": "1000m", "secrets": "5"}
+    quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
+    await client.create(QUOTAS, quota)
+    await client.create(STATEFUL_SETS, workload("apps/v1", "StatefulSet", "db", serviceName="db", replicas=2))
+    await client.create(DAEMON_SETS, workload("apps/v1", "DaemonSet", "agent"))
+    await client.create(JOBS, job("work", "done", completions=2))
+    await client.create(JOBS, job("later", "done", suspend=True))
+    spec = {"schedule": "0 0 1 1 *", "jobTemplate": {"spec": job("tick", "done")["spec"]}}
+    await client.create(CRON_JOBS, {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": metadata, "spec": spec})
+    spec = {"minAvailable": 1, "selector": {"matchLabels": {"app": "db"}}}
+    budget = {"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": metadata, "spec": spec}
+    await client.create(BUDGETS, budget)
+    await until(lambda: ended(client, "work", "Complete"))
+    await until(lambda: rolled_out(client, 2))
+
+    async def counted() -> bool:
+        found = await client.get(QUOTAS, "all", "default")
+        used = (found.get("status") or {}).get("used") or {}
+        return bool(used.get("pods") == "5" and used.get("count/jobs.batch") == "2")
+
+    await until(counted)
+    await asyncio.sleep(1)
+
+    async def versions() -> dict[str, str]:
+        kinds = (QUOTAS, STATEFUL_SETS, DAEMON_SETS, JOBS, CRON_JOBS, BUDGETS, CONTROLLER_REVISIONS)
+        lists = [await client.list(resource, "default") for resource in kinds]
+        objects = [obj for each in lists for obj in each.items]
+        return {f"{obj['kind']}/{name_of(obj)}": obj["metadata"]["resourceVersion"] for obj in objects}
+
+    before = await versions()
+    await asyncio.sleep(3)
+    assert await versions() == before
