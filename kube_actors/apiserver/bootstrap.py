@@ -124,5 +124,3 @@ def _priority_classes() -> list[Obj]:
             "node if necessary.",
         },
     ]
-
-

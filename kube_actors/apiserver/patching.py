@@ -99,9 +99,7 @@ def _bare_status(text: str) -> Obj:
     return {**status, "details": {}}
 
 
-def _decoded(
-    request: Request, resource: Resource, before: Obj, patched: Any, shown: str, options: WriteOptions
-) -> Obj:
+def _decoded(request: Request, resource: Resource, before: Obj, patched: Any, shown: str, options: WriteOptions) -> Obj:
     """The object that the patched JSON is; Kubernetes refuses what it cannot decode with the JSON itself."""
 
     def bad(text: str) -> errors.Invalid:

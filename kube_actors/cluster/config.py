@@ -231,9 +231,7 @@ def _store_contradiction(config: ClusterConfig) -> str | None:
         return "store.durable: an etcd is always durable; leave it out"
     if not store.endpoints and (store.ca_file or store.cert_file or store.key_file or store.server_name):
         return "store.caFile: certificates go with store.endpoints; our own members get theirs from the cluster"
-    return external.contradiction(
-        store.endpoints, (store.ca_file, store.cert_file, store.key_file), store.server_name
-    )
+    return external.contradiction(store.endpoints, (store.ca_file, store.cert_file, store.key_file), store.server_name)
 
 
 def _store_ports(store: StoreSection) -> list[tuple[str, int]]:

@@ -1,7 +1,7 @@
 """Errors across gRPC: raised on the server, raised again on the client as the same class.
 
-    ApiError    -> status code, message, trailing metadata kube-status-bin = the Status as JSON
-    StoreError  -> status code and etcd's text, by which the store client finds the class again
+ApiError    -> status code, message, trailing metadata kube-status-bin = the Status as JSON
+StoreError  -> status code and etcd's text, by which the store client finds the class again
 """
 
 from __future__ import annotations

@@ -30,10 +30,7 @@ def _binding_columns(kind: str, role: str) -> tuple[Column, ...]:
 
 _UNRESOLVED = "If the RoleRef cannot be resolved, the Authorizer must return an error."
 _CLUSTER_ROLE = f"RoleRef can only reference a ClusterRole in the global namespace. {_UNRESOLVED}"
-_ROLE = (
-    "RoleRef can reference a Role in the current namespace or a ClusterRole in the global namespace. "
-    + _UNRESOLVED
-)
+_ROLE = "RoleRef can reference a Role in the current namespace or a ClusterRole in the global namespace. " + _UNRESOLVED
 
 
 def _request(obj: Obj, now: float) -> list[Any]:

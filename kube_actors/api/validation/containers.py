@@ -373,5 +373,3 @@ def _amount(causes: Causes, name: str, amount: str, path: str) -> None:
         causes.invalid(path, amount, "must be greater than or equal to 0")
     if name not in _ORDINARY and references.is_integer_resource(name):
         references.whole_quantity(causes, path, amount)
-
-

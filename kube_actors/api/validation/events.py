@@ -71,7 +71,5 @@ def _new_event_update(causes: Causes, new: Obj, old: Obj) -> None:
         causes.immutable(shown, new.get(field), old.get(field))
 
 
-
-
 EVENT = Rules(create=_core_event, checks_metadata=False)
 NEW_EVENT = Rules(create=_new_event_with_name, checks_metadata=False, update=_new_event_update)

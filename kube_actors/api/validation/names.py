@@ -206,7 +206,7 @@ def domain_prefixed_path(value: str) -> tuple[str, ...]:
     """`example.com/path`, as a signer or a finalizer name."""
     host, slash, path = value.partition("/")
     if not slash or not host or not path:
-        return ("must be a domain-prefixed path (such as \"acme.io/foo\")",)
+        return ('must be a domain-prefixed path (such as "acme.io/foo")',)
     return tuple(f"prefix part {error}" for error in dns_subdomain(host))
 
 

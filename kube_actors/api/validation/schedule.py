@@ -47,7 +47,7 @@ def _range_error(part: str, low: int, high: int, words: dict[str, int]) -> str:
             return str(problem)
     if steps:
         if not steps[0].isdigit():
-            return f"failed to parse int from {steps[0]}: strconv.Atoi: parsing \"{steps[0]}\": invalid syntax"
+            return f'failed to parse int from {steps[0]}: strconv.Atoi: parsing "{steps[0]}": invalid syntax'
         if int(steps[0]) == 0:
             return f"step of range should be a positive number: {part}"
     if start < low:

@@ -23,7 +23,7 @@ def tolerations(causes: Causes, items: list[Obj], path: str) -> None:
         if key:
             causes.each_invalid(f"{here}.key", key, names.qualified_name(key))
         elif operator != "Exists":
-            text = "operator must be Exists when `key` is empty, which means \"match all values and all keys\""
+            text = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
             causes.invalid(f"{here}.operator", operator, text)
         if "tolerationSeconds" in toleration and effect != "NoExecute":
             text = "effect must be 'NoExecute' when `tolerationSeconds` is set"

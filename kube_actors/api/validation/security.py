@@ -147,9 +147,7 @@ def operating_system(causes: Causes, spec: Obj, path: str) -> None:
     context = spec.get("securityContext") or {}
     if name == "linux":
         if "windowsOptions" in context:
-            causes.forbidden(
-                f"{path}.securityContext.windowsOptions", "windows options cannot be set for a linux pod"
-            )
+            causes.forbidden(f"{path}.securityContext.windowsOptions", "windows options cannot be set for a linux pod")
         return
     text = "cannot be set for a windows pod"
     for field in ("appArmorProfile", "seLinuxOptions"):

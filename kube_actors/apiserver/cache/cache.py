@@ -210,7 +210,6 @@ def _entry(key: str, kv: KV) -> Entry | None:
         return None
 
 
-
 def _split(key: bytes) -> tuple[str, str]:
     """(resource part, rest) of a key: `pods`, `default/a`; `services/specs`, `a/b`; `example.com/crontabs`, `a/b`."""
     first, _, rest = key[len(ROOT) :].decode().partition("/")

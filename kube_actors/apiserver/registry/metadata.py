@@ -30,9 +30,7 @@ def check_namespace(target: Target, obj: Obj) -> None:
         return
     stated = metadata.get("namespace")
     if stated and stated != target.namespace:
-        raise errors.BadRequest(
-            "the namespace of the provided object does not match the namespace sent on the request"
-        )
+        raise errors.BadRequest("the namespace of the provided object does not match the namespace sent on the request")
     metadata["namespace"] = target.namespace
 
 

@@ -302,9 +302,7 @@ class Registry:
         value = encoding.encode(stored)
         key = _object_key(resource, obj)
         lease = await self._leases.get(ttl)
-        revision = await self._storage.put(
-            _store_key(resource, key), value, expected_revision=expected, lease=lease
-        )
+        revision = await self._storage.put(_store_key(resource, key), value, expected_revision=expected, lease=lease)
         entry = Entry.of_stored(key, revision, value, lease)
         entry.index(stored, self._cache.bucket(stored_as).read_fields)
         self._cache.note_write(stored_as, entry)

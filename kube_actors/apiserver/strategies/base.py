@@ -70,4 +70,3 @@ class Strategy:
 
     async def after_delete(self, obj: Obj, allocators: Allocators) -> None:
         """The object is gone from the store."""
-

@@ -31,4 +31,3 @@ class NamespaceStrategy(Strategy):
 
     def may_vanish(self, obj: Obj) -> bool:
         return not (obj.get("spec") or {}).get("finalizers")
-

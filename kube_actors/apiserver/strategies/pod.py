@@ -18,4 +18,3 @@ class PodStrategy(Strategy):
         if not spec.get("nodeName") or get_path(obj, "status", "phase") in ("Succeeded", "Failed"):
             return 0
         return 1 if period < 0 else period
-

@@ -77,9 +77,7 @@ def run_kubectl(server: Server):
             {
                 "apiVersion": "v1",
                 "kind": "Config",
-                "clusters": [
-                    {"name": "c", "cluster": {"server": server.url, "certificate-authority": str(authority)}}
-                ],
+                "clusters": [{"name": "c", "cluster": {"server": server.url, "certificate-authority": str(authority)}}],
                 "users": [{"name": "u", "user": {"token": TOKEN}}],
                 "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
                 "current-context": "x",

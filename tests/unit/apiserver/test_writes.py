@@ -274,9 +274,7 @@ async def test_patches_of_every_kind_but_apply_are_done(api):
 
 async def test_who_is_nobody_may_do_nothing(api):
     api.user = User("jane", ("system:authenticated",))
-    text = (
-        'pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"'
-    )
+    text = 'pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"'
     with pytest.raises(errors.Forbidden) as refusal:
         await api.list(PODS, "default")
     assert refusal.value.message == text
