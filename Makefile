@@ -11,7 +11,7 @@ STAMP_TEST := $(VENV)/.installed-test
 .PHONY: demo test check lint types layers clean
 
 demo: $(STAMP)
-	$(BIN)/kactl demo
+	@$(BIN)/kactl demo
 
 # PYTEST_ARGS chooses some: make test PYTEST_ARGS=tests/unit
 test: $(STAMP_TEST)
@@ -36,15 +36,16 @@ layers: $(STAMP_TEST)
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV) || { echo "no virtual environment: install Python 3.11 or newer with its venv (apt install python3-venv)"; exit 1; }
-	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install -qq --upgrade pip
 
 $(STAMP): $(VENV)/bin/python pyproject.toml $(wildcard protos/*/*.proto protos/*/*/*.proto) protos/build_backend.py
-	$(BIN)/pip install --quiet --editable ".[ray]"
-	touch $@
+	@echo "Installing into $(VENV); the first time takes a minute or two"
+	@$(BIN)/pip install -qq --editable ".[ray]"
+	@touch $@
 
 $(STAMP_TEST): $(STAMP)
-	$(BIN)/pip install --quiet --editable ".[test]"
-	touch $@
+	@$(BIN)/pip install -qq --editable ".[test]"
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build *.egg-info kube_actors/rpc/pb
