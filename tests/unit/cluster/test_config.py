@@ -24,6 +24,10 @@ def test_embedded_yaml_is_accepted() -> None:
     assert (config.mode, config.workers.count, config.store.durable) == ("embedded", 3, False)
 
 
+def test_ha_store_yaml_is_accepted() -> None:
+    assert load(CONFIGS / "ha-store.yaml").store.member_count == 3
+
+
 def test_several_masters_are_refused_until_they_work() -> None:
     with pytest.raises(ConfigError, match=r"ha-2-masters.*masters\.count: 2 masters are not supported yet"):
         load(CONFIGS / "ha-2-masters-3-workers.yaml")
