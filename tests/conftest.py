@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from tests.e2e.lab import DockerLab
 
 # How long an example takes depends on what else the machine does: no test fails by the clock.
-hypothesis.settings.register_profile("kube-actors", deadline=None)
+# KUBE_ACTORS_EXAMPLES=1000 looks harder, where a test does not say its own number.
+EXAMPLES = int(os.environ.get("KUBE_ACTORS_EXAMPLES", "40"))
+hypothesis.settings.register_profile("kube-actors", deadline=None, max_examples=EXAMPLES)
 hypothesis.settings.load_profile("kube-actors")
 
 LAB = "kube_actors_docker_lab"

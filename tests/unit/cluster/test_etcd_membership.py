@@ -305,7 +305,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.sampled_from([1, 3, 5]), steps)
 def test_no_action_of_ours_ever_costs_the_quorum(size: int, history: list[tuple[str, int]]) -> None:
     cluster = Cluster(size)

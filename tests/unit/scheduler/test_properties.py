@@ -335,7 +335,7 @@ def by_node(placements: dict[str, str], pods: Sequence[Pod], nodes: Sequence[Obj
     return on
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(worlds())
 def test_whatever_is_placed_fits_and_whatever_is_not_fits_nowhere(world: tuple[list[Obj], list[Obj]]) -> None:
     nodes, objects = world
@@ -356,7 +356,7 @@ def test_whatever_is_placed_fits_and_whatever_is_not_fits_nowhere(world: tuple[l
             assert not fits(failure.pod.obj, node, others), (failure.pod.obj, node)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(worlds())
 def test_pod_by_pod_the_node_is_one_of_the_best_that_the_reference_finds(world: tuple[list[Obj], list[Obj]]) -> None:
     nodes, objects = world
@@ -375,7 +375,7 @@ def test_pod_by_pod_the_node_is_one_of_the_best_that_the_reference_finds(world: 
         on[placement.node].append(obj)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(worlds())
 def test_a_diagnosis_counts_every_node_once_for_preemption(world: tuple[list[Obj], list[Obj]]) -> None:
     nodes, objects = world
@@ -391,7 +391,7 @@ def test_a_diagnosis_counts_every_node_once_for_preemption(world: tuple[list[Obj
         assert failure.diagnosis.plugins
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(worlds(), st.data())
 def test_columns_that_change_step_by_step_equal_columns_made_at_once(world: Any, data: st.DataObject) -> None:
     nodes, objects = world
@@ -419,7 +419,7 @@ def test_columns_that_change_step_by_step_equal_columns_made_at_once(world: Any,
             assert working.ports.counts[mine, row] == again.ports.counts[theirs, other]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=40)
 @given(worlds(), st.data())
 def test_what_is_remembered_from_plan_to_plan_changes_no_decision(world: Any, data: st.DataObject) -> None:
     """Pods come one by one, some leave again, nodes change: with and without memory the same happens."""

@@ -194,7 +194,7 @@ def test_bytes_are_base64_in_json():
 POD_BYTES = envelope.encode(POD)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=120)
 @given(st.data())
 def test_mutated_bytes_are_an_object_or_a_refusal(data: st.DataObject):
     """Whatever is read can be encoded again and taken by the pipeline's own checks, or is refused there."""
@@ -214,7 +214,7 @@ def test_mutated_bytes_are_an_object_or_a_refusal(data: st.DataObject):
         return
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=100)
 @given(st.sampled_from(["core.v1.Pod", "apiextensions.v1.JSONSchemaProps", "core.v1.Event"]), st.binary(max_size=200))
 def test_any_bytes_are_an_object_or_a_refusal(name: str, data: bytes):
     try:
