@@ -57,7 +57,9 @@ def store(plan: ClusterPlan, pki: Pki, address: str = "") -> Group:
     plain = address.startswith("unix:")
     listener = Listener(address, tls=None if plain else pki.server_tls(STORE, (_host(address),)))
     data_dir = plan.paths.store if plan.durable else None
-    server = StoreServer(StoreConfig(listeners=(listener,), data_dir=data_dir))
+    # Whoever reads the store reads every Secret: of all the certificates of the cluster, only this one may.
+    users = None if plain else frozenset({STORE_CLIENT})
+    server = StoreServer(StoreConfig(listeners=(listener,), data_dir=data_dir, users=users))
     return Group("store", [server, *scheduled_backups(plan, pki, address)])
 
 

@@ -14,7 +14,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from grpc_reflection.v1alpha import reflection
 
 from kube_actors.api.errors import ConfigError, KubeActorsError
-from kube_actors.rpc.errors import to_status
+from kube_actors.rpc.errors import RpcError, to_status
 from kube_actors.rpc.tls import Identity, ServerTLS, identity_of
 
 log = structlog.get_logger(__name__)
@@ -73,10 +73,19 @@ class Service:
 
     Unary methods are `async def Name(self, request, call) -> response`; methods that stream answers are
     async generators; methods that receive a stream get an async iterator as `request`.
+
+    `users`: the names of the client certificates that may call it; None: whoever the listener lets in.
     """
 
     descriptor: ServiceDescriptor
     implementation: object
+    users: frozenset[str] | None = None
+
+    def admit(self, call: Call) -> Call:
+        """The call itself. Raises RpcError where its caller may not make it."""
+        if self.users is not None and (call.identity is None or call.identity.user not in self.users):
+            raise RpcError("PERMISSION_DENIED", f"this certificate may not use {self.descriptor.full_name}")
+        return call
 
 
 class Server:
@@ -125,21 +134,22 @@ def _listen(server: grpc.aio.Server, listener: Listener) -> str:
 
 def _handler(service: Service) -> grpc.GenericRpcHandler:
     methods = {
-        method.name: _method_handler(method, getattr(service.implementation, method.name))
+        method.name: _method_handler(service, method, getattr(service.implementation, method.name))
         for method in service.descriptor.methods
         if hasattr(service.implementation, method.name)
     }
     return grpc.method_handlers_generic_handler(service.descriptor.full_name, methods)
 
 
-def _method_handler(method: MethodDescriptor, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
+def _method_handler(service: Service, method: MethodDescriptor, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler:
     make = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
         (True, False): grpc.stream_unary_rpc_method_handler,
         (True, True): grpc.stream_stream_rpc_method_handler,
     }[method.client_streaming, method.server_streaming]
-    handler = _streaming(method, behaviour) if method.server_streaming else _unary(method, behaviour)
+    wrap = _streaming if method.server_streaming else _unary
+    handler = wrap(service, method, behaviour)
     request_class = message_factory.GetMessageClass(method.input_type)
     return make(handler, request_deserializer=request_class.FromString, response_serializer=_serialize)
 
@@ -149,20 +159,23 @@ def _serialize(answer: Any) -> bytes:
     return answer if isinstance(answer, bytes) else bytes(answer.SerializeToString())
 
 
-def _unary(method: MethodDescriptor, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
+def _unary(service: Service, method: MethodDescriptor, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
-            return await behaviour(request, _call(context))
+            return await behaviour(request, service.admit(_call(context)))
         except Exception as error:  # noqa: BLE001  (the boundary: every failure becomes a status)
             await _abort(method, context, error)
 
     return handle
 
 
-def _streaming(method: MethodDescriptor, behaviour: Callable[..., AsyncIterator[Any]]) -> Callable[..., Any]:
+def _streaming(
+    service: Service, method: MethodDescriptor, behaviour: Callable[..., AsyncIterator[Any]]
+) -> Callable[..., Any]:
     async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-        answers = behaviour(request, _call(context))
+        answers: AsyncIterator[Any] | None = None
         try:
+            answers = behaviour(request, service.admit(_call(context)))
             async for answer in answers:
                 yield answer
         except Exception as error:  # noqa: BLE001  (the boundary: every failure becomes a status)

@@ -36,6 +36,7 @@ class StoreConfig:
     History is kept for `retention_seconds` (kube-apiserver asks etcd to compact every five minutes) and
     for `retention_revisions` at most; 0 turns either off. `quota_bytes` bounds what the file holds: beyond
     it the no-space alarm is raised and only deletions and compactions are let through.
+    `users`: the names of the client certificates that may use the store; None: every one of the listeners' CA.
     """
 
     listeners: tuple[Listener, ...]
@@ -46,6 +47,7 @@ class StoreConfig:
     progress_seconds: float = 5.0
     max_request_bytes: int = MAX_REQUEST
     name: str = "default"
+    users: frozenset[str] | None = None
 
 
 class StoreServer:
@@ -116,15 +118,16 @@ class StoreServer:
             fragment_bytes=config.max_request_bytes,
         )
         etcd = etcd_pb2.DESCRIPTOR.services_by_name
-        return (
-            Service(etcd["KV"], KVService(engine, self._compactor, config.max_request_bytes)),
-            Service(etcd["Watch"], self._watch),
-            Service(etcd["Lease"], self._leases),
-            Service(etcd["Maintenance"], MaintenanceService(engine)),
-            Service(etcd["Auth"], AuthService(engine)),
-            Service(etcd["Cluster"], ClusterService(engine, config.name, self._urls)),
-            Service(store_pb2.DESCRIPTOR.services_by_name["Store"], self._batch),
+        implementations = (
+            (etcd["KV"], KVService(engine, self._compactor, config.max_request_bytes)),
+            (etcd["Watch"], self._watch),
+            (etcd["Lease"], self._leases),
+            (etcd["Maintenance"], MaintenanceService(engine)),
+            (etcd["Auth"], AuthService(engine)),
+            (etcd["Cluster"], ClusterService(engine, config.name, self._urls)),
+            (store_pb2.DESCRIPTOR.services_by_name["Store"], self._batch),
         )
+        return tuple(Service(descriptor, served, config.users) for descriptor, served in implementations)
 
     def _urls(self) -> list[str]:
         urls = []
