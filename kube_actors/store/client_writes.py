@@ -140,12 +140,20 @@ class WriteStream:
 
     async def _exchange(self, stream: Conversation) -> None:
         self._room = asyncio.Semaphore(IN_FLIGHT)
+        pump = asyncio.current_task()
+        assert pump is not None
+        cancelled_before = pump.cancelling()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._send(stream), name="store-client/writes/send")
                 group.create_task(self._receive(stream), name="store-client/writes/receive")
         except* RpcError as failed:
             raise failed.exceptions[0] from None
+        finally:
+            # A group of Python 3.11 wakes its parent by cancelling it and leaves that counted; the next
+            # failure of a stream would then be taken for our own cancellation and end the pump for good.
+            while pump.cancelling() > cancelled_before:
+                pump.uncancel()
 
     async def _send(self, stream: Conversation) -> None:
         while True:
