@@ -158,11 +158,13 @@ async def test_orphaned_replica_sets_are_adopted_by_the_next_deployment(
     before = {name_of(pod) for pod in (await client.list(PODS, "default")).items}
     await client.delete(DEPLOYMENTS, "web", "default", propagation="Orphan")
 
-    async def freed() -> bool:
-        (only,) = (await client.list(REPLICA_SETS, "default")).items
-        return not only["metadata"].get("ownerReferences")
+    async def gone() -> bool:
+        # The owner goes last: its finalizer is taken off once its dependents are freed.
+        return not (await client.list(DEPLOYMENTS, "default")).items
 
-    await until(freed)
+    await until(gone)
+    (orphan,) = (await client.list(REPLICA_SETS, "default")).items
+    assert not orphan["metadata"].get("ownerReferences")
     await client.create(DEPLOYMENTS, deployment())
     await until(lambda: complete(client))
     assert {name_of(pod) for pod in (await client.list(PODS, "default")).items} == before
