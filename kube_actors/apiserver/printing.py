@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from kube_actors.api import Obj, encoding, tables
+from kube_actors.api import Obj, encoding, errors, tables
 from kube_actors.api.resources import Resource
 
 # What a row holds of its object: ?includeObject=
 INCLUDE_NONE, INCLUDE_METADATA, INCLUDE_OBJECT = "None", "Metadata", "Object"
+_INCLUDES = ("", INCLUDE_NONE, INCLUDE_METADATA, INCLUDE_OBJECT)
 PARTIAL = "PartialObjectMetadata"
 
 
@@ -24,32 +25,40 @@ def partial_bytes(data: bytes) -> bytes:
 def table(
     resource: Resource, objects: Iterable[Obj], now: float, metadata: Obj, *, include: str = "", headers: bool = True
 ) -> Obj:
-    """A Table of these objects; `metadata` is that of the list."""
-    rows = [
-        {"cells": tables.table_row(resource, obj, now), "object": _included(obj, include or INCLUDE_METADATA)}
-        for obj in objects
-    ]
-    for row in rows:
-        if row["object"] is None:
-            del row["object"]
+    """A Table of these objects; `metadata` is that of the list. Raises BadRequest for an unknown `include`."""
+    if include not in _INCLUDES:
+        text = f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
+        raise errors.BadRequest(f"Unable to convert to Table as requested: {text}")
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
         "columnDefinitions": tables.table_columns(resource) if headers else None,
-        "rows": rows,
+        "rows": [_row(resource, obj, now, include) for obj in objects],
     }
 
 
-def table_of_one(resource: Resource, now: float, include: str = "") -> Callable[[bytes], bytes]:
+def _row(resource: Resource, obj: Obj, now: float, include: str) -> Obj:
+    row: Obj = {"cells": tables.table_row(resource, obj, now)}
+    conditions = tables.table_row_conditions(resource, obj)
+    if conditions:
+        row["conditions"] = conditions
+    row["object"] = _included(obj, include or INCLUDE_METADATA)
+    return row
+
+
+def table_of_one(
+    resource: Resource, now: float, include: str = "", *, headers: bool = True
+) -> Callable[[bytes], bytes]:
     """From an object's bytes to those of a Table of it, as single reads and watches have it."""
 
     def convert(data: bytes) -> bytes:
         obj = encoding.loads(data)
         if obj.get("kind") == "Status":
             return data
-        metadata = {"resourceVersion": obj["metadata"].get("resourceVersion", "")}
-        return encoding.dumps(table(resource, [obj], now, metadata, include=include))
+        version = obj["metadata"].get("resourceVersion")
+        metadata = {"resourceVersion": version} if version else {}
+        return encoding.dumps(table(resource, [obj], now, metadata, include=include, headers=headers))
 
     return convert
 

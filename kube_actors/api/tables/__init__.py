@@ -5,6 +5,6 @@ one of its own gets Name and Created At, as a custom resource without printer co
 """
 
 from kube_actors.api.tables.durations import duration_human, duration_short
-from kube_actors.api.tables.engine import Column, table, table_columns, table_row, table_row_conditions
+from kube_actors.api.tables.engine import Column, table_columns, table_row, table_row_conditions
 
-__all__ = ["Column", "duration_human", "duration_short", "table", "table_columns", "table_row", "table_row_conditions"]
+__all__ = ["Column", "duration_human", "duration_short", "table_columns", "table_row", "table_row_conditions"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -134,20 +134,3 @@ def table_row_conditions(resource: Resource, obj: Obj) -> list[Obj]:
     """The TableRowConditions of one object's row: none but for pods that have finished."""
     conditions = printer(resource.group, resource.version, resource.kind).conditions
     return conditions(obj) if conditions is not None else []
-
-
-def table(resource: Resource, objects: Iterable[Obj], now: float) -> Obj:
-    """A Table with one row an object and no objects in them."""
-    cells = printer(resource.group, resource.version, resource.kind).cells
-    rows: list[Obj] = []
-    for obj in objects:
-        row: Obj = {"cells": cells(obj, now)}
-        conditions = table_row_conditions(resource, obj)
-        rows.append(row | {"conditions": conditions} if conditions else row)
-    return {
-        "kind": "Table",
-        "apiVersion": "meta.k8s.io/v1",
-        "metadata": {},
-        "columnDefinitions": table_columns(resource),
-        "rows": rows,
-    }

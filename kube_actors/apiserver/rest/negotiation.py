@@ -110,6 +110,11 @@ def not_acceptable() -> errors.NotAcceptable:
     return errors.NotAcceptable(f"only the following media types are accepted: {', '.join(ALL)}")
 
 
+def shape_refused(shape: str, found: str) -> errors.NotAcceptable:
+    """PartialObjectMetadata is for one object, PartialObjectMetadataList for several."""
+    return errors.NotAcceptable(f"you requested {shape}, but the requested object is {found}")
+
+
 @lru_cache(maxsize=512)
 def _clauses(header: str) -> list[_Clause]:
     """The clauses of an Accept header, the most wanted first."""

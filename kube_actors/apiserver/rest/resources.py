@@ -85,11 +85,13 @@ class ResourceHandler:
         include = exchange.query.get("includeObject", "")
         if path.name:
             exchange.verb = "GET"
-            _check_shape(form, "PartialObjectMetadata")
+            if form.shape == "PartialObjectMetadataList":
+                raise negotiation.shape_refused(form.shape, f"not a list ({_go_type(request.target.resource)})")
             data = await self._operations.get(request, exchange.query.get("resourceVersion", ""))
             return self._object(request, data, form, include)
         exchange.verb = "LIST"
-        _check_shape(form, "PartialObjectMetadataList")
+        if form.shape == "PartialObjectMetadata":
+            raise negotiation.shape_refused(form.shape, f"a list ({_go_type(request.target.resource, 'List')})")
         page = await self._operations.list(request, query.listing(exchange.query))
         if form.media_type == negotiation.PROTOBUF and not form.shape:
             body = await answers.protobuf_list(request.target.resource, page)
@@ -186,10 +188,12 @@ def _form(exchange: Exchange, request: Request) -> Form:
     return negotiation.accepted(accept, protobuf=True, custom=request.target.resource.custom)
 
 
-def _check_shape(form: Form, partial: str) -> None:
-    """PartialObjectMetadata is for one object, PartialObjectMetadataList for several."""
-    if form.shape not in ("", "Table", partial):
-        raise negotiation.not_acceptable()
+def _go_type(resource: Resource, suffix: str = "") -> str:
+    """The type of kube-apiserver that holds such an object, which some of its messages name."""
+    if resource.custom:
+        return f"*unstructured.Unstructured{suffix}"
+    package = resource.group.partition(".")[0] or "core"
+    return f"*{'core' if package == 'events' else package}.{resource.kind}{suffix}"
 
 
 def _verb(method: str, path: ResourcePath) -> str:

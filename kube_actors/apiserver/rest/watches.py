@@ -41,12 +41,14 @@ async def stream(response: web.StreamResponse, session: WatchSession, encode: Ca
 
 
 def encoder(resource: Resource, form: Form, include: str, now: Callable[[], float]) -> Callable[[WatchEvent], bytes]:
-    """From an event to its line or frame, remembered with the event's bytes."""
+    """From an event to its line or frame, remembered with the event's bytes. Of Tables the first has the columns."""
     convert = versions.bytes_converter(resource)
     if form.media_type == PROTOBUF:
         return _frames(resource, form.shape)
+    headers = True
 
     def encode(event: WatchEvent) -> bytes:
+        nonlocal headers
         kind = event.type.value.encode()
 
         def make(data: bytes) -> bytes:
@@ -54,14 +56,16 @@ def encoder(resource: Resource, form: Form, include: str, now: Callable[[], floa
                 if convert is not None:
                     data = convert(data)
                 if form.shape == "Table":
-                    data = printing.table_of_one(resource, now(), include)(data)
+                    data = printing.table_of_one(resource, now(), include, headers=headers)(data)
                 elif form.shape:
                     data = printing.partial_bytes(data)
             return b'{"type":"%b","object":%b}\n' % (kind, data)
 
         if form.shape == "Table" and event.type is EventType.BOOKMARK:
             return make(printing.bookmark_table(event.frame.data))
-        return event.frame.form(("json", kind, resource.group, form.shape, include), make)
+        line = event.frame.form(("json", kind, resource.group, form.shape, include, headers), make)
+        headers = headers and form.shape != "Table"
+        return line
 
     return encode
 

@@ -70,7 +70,9 @@ async def recorded_server() -> AsyncIterator[Serving]:
                 token_address=server.grpc_addresses[1],
             )
             kube = wiring.client(running, pki, wiring.CONTROLLER_MANAGER, agent="kube-controller-manager")
-            manager = ControllerManager(kube, ControllerConfig(root_ca=pki.ca, identity="recorded"), None, RECORDED_WITH)
+            manager = ControllerManager(
+                kube, ControllerConfig(root_ca=pki.ca, identity="recorded"), None, RECORDED_WITH
+            )
             await run(Group("controller-manager", [kube, manager]))
             await manager.leading()
             url = f"https://{running.server_host}:{running.rest_port}"

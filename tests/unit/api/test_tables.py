@@ -65,8 +65,7 @@ def test_a_pod_shows_the_state_of_its_containers() -> None:
 
 def test_a_finished_pod_carries_the_condition_completed() -> None:
     pod = {"metadata": {"name": "a"}, "spec": {}, "status": {"phase": "Succeeded"}}
-    row = tables.table(PODS, [pod], NOW)["rows"][0]
-    assert row["conditions"][0]["type"] == "Completed"
+    assert tables.table_row_conditions(PODS, pod)[0]["type"] == "Completed"
 
 
 def test_services_and_deployments_show_what_kubectl_shows() -> None:
