@@ -157,6 +157,17 @@ class NetworkSection:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageSection:
+    """Folders on every node for volumes made on demand. Empty: below the cluster's folder.
+
+    What lies in `shared_path` has to be the same folder on all machines of the cluster, such as an NFS mount.
+    """
+
+    local_path: str = setting("", check=_absolute)
+    shared_path: str = setting("", check=_absolute)
+
+
+@dataclass(frozen=True, slots=True)
 class RaySection:
     """The Ray to run on. `address` empty: start one on this machine; port 0: any that is free."""
 
@@ -177,6 +188,7 @@ class ClusterConfig:
     masters: MastersSection = field(default_factory=MastersSection)
     workers: WorkersSection = field(default_factory=WorkersSection)
     network: NetworkSection = field(default_factory=NetworkSection)
+    storage: StorageSection = field(default_factory=StorageSection)
     ray: RaySection = field(default_factory=RaySection)
 
     def replace(self, **changes: Any) -> ClusterConfig:

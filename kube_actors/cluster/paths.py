@@ -10,6 +10,8 @@ $KUBE_ACTORS_HOME (default ~/.kube-actors)/NAME/
     backups/         scheduled backups, where the config names no other folder
     backups.json     what became of them (backups.py)
     nodes/NAME/      volumes and logs of a node's pods
+    volumes/         persistent volumes of the class local-path
+    shared-volumes/  those of the class shared
     logs/            what the components and Ray write
     run/             sockets and lock files; Ray's session while it runs
 """
@@ -58,6 +60,14 @@ class ClusterPaths:
     @property
     def store(self) -> Path:
         return self.root / "store"
+
+    @property
+    def volumes(self) -> Path:
+        return self.root / "volumes"
+
+    @property
+    def shared_volumes(self) -> Path:
+        return self.root / "shared-volumes"
 
     @property
     def backups(self) -> Path:

@@ -81,6 +81,9 @@ class ClusterPlan:
     durable: bool
     nodes: tuple[NodePlan, ...]
     labels: tuple[tuple[str, str], ...] = ()
+    # Where volumes made on demand lie on the nodes.
+    local_volumes: str = ""
+    shared_volumes: str = ""
     backup: BackupPlan | None = None
     # What the store is instead of the embedded engine.
     etcd: EtcdPlan | None = None
@@ -144,6 +147,8 @@ def plan(
         durable=config.store.durable,
         nodes=_nodes(config.workers.count, pods, proxy),
         labels=tuple(sorted(config.workers.labels.items())),
+        local_volumes=config.storage.local_path or str(paths.volumes),
+        shared_volumes=config.storage.shared_path or str(paths.shared_volumes),
         backup=_backup(config, paths),
         external=_external(config),
     )

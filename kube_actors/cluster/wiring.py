@@ -175,11 +175,12 @@ def scheduler(plan: ClusterPlan, pki: Pki) -> Group:
 
 
 def controller_manager(plan: ClusterPlan, pki: Pki, identity: str) -> Group:
-    from kube_actors.controllers.config import ControllerConfig
+    from kube_actors.controllers.config import ControllerConfig, StorageConfig
     from kube_actors.controllers.manager import ControllerManager
 
     kube = client(plan, pki, CONTROLLER_MANAGER, agent="kube-controller-manager")
-    config = ControllerConfig(root_ca=pki.ca, identity=identity)
+    storage = StorageConfig(plan.local_volumes, plan.shared_volumes, keeps_files=plan.runtime != "simulated")
+    config = ControllerConfig(root_ca=pki.ca, identity=identity, storage=storage)
     return Group("controller-manager", [kube, ControllerManager(kube, config)])
 
 

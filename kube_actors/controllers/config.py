@@ -20,6 +20,18 @@ class NodeLifecycleConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StorageConfig:
+    """Folders on the nodes for volumes made on demand; empty: no such provisioner.
+
+    `keeps_files`: nodes hold real files, which a node removes before a deleted volume may go.
+    """
+
+    local_root: str = ""
+    shared_root: str = ""
+    keeps_files: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ControllerConfig:
     """`identity` names this manager in the lease; `root_ca` is the PEM of the CA that pods trust."""
 
@@ -34,5 +46,6 @@ class ControllerConfig:
     node_cidr_mask_size: int = 24
     terminated_pod_gc_threshold: int = 12500
     node_lifecycle: NodeLifecycleConfig = field(default_factory=NodeLifecycleConfig)
+    storage: StorageConfig = StorageConfig()
     # Names of controllers that are not started; "" starts all.
     disabled: frozenset[str] = frozenset()

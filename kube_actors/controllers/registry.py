@@ -5,11 +5,13 @@ from __future__ import annotations
 from kube_actors.controllers.base import Controller
 from kube_actors.controllers.cronjob.controller import CronJobController
 from kube_actors.controllers.daemonset.controller import DaemonSetController
+from kube_actors.controllers.default_storage_classes import DefaultStorageClassesController
 from kube_actors.controllers.deployment.controller import DeploymentController
 from kube_actors.controllers.disruption.controller import DisruptionController
 from kube_actors.controllers.disruption.stale import StaleDisruptionController
 from kube_actors.controllers.endpoints.controller import EndpointsController
 from kube_actors.controllers.endpoints.slice_controller import EndpointSliceController
+from kube_actors.controllers.ephemeral_volume import EphemeralVolumeController
 from kube_actors.controllers.garbage_collector.controller import GarbageCollectorController
 from kube_actors.controllers.job.controller import JobController
 from kube_actors.controllers.job.orphans import JobOrphanController
@@ -17,6 +19,9 @@ from kube_actors.controllers.namespace.controller import NamespaceController
 from kube_actors.controllers.node_ipam import NodeIpamController
 from kube_actors.controllers.node_lifecycle.controller import NodeLifecycleController
 from kube_actors.controllers.node_lifecycle.eviction_controller import TaintEvictionController
+from kube_actors.controllers.persistentvolume.controller import PersistentVolumeBinder
+from kube_actors.controllers.persistentvolume.expander import PersistentVolumeExpander
+from kube_actors.controllers.persistentvolume.protection import ClaimProtectionController, VolumeProtectionController
 from kube_actors.controllers.pod_gc import PodGCController
 from kube_actors.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
 from kube_actors.controllers.resource_quota import ResourceQuotaController
@@ -40,6 +45,12 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DisruptionController,
     StaleDisruptionController,
     ResourceQuotaController,
+    DefaultStorageClassesController,
+    PersistentVolumeBinder,
+    PersistentVolumeExpander,
+    ClaimProtectionController,
+    VolumeProtectionController,
+    EphemeralVolumeController,
     EndpointSliceController,
     EndpointsController,
     NodeIpamController,

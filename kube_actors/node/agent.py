@@ -29,10 +29,11 @@ from kube_actors.node.pod_manager import PodManager
 from kube_actors.node.prober.container import ContainerChecks
 from kube_actors.node.prober.manager import Prober
 from kube_actors.node.references import References
-from kube_actors.node.runtime.interface import Image, Runtime, RuntimeFailure
+from kube_actors.node.runtime.interface import Image, Runtime, RuntimeFailure, Simulation
 from kube_actors.node.server import NodeServer
 from kube_actors.node.status_manager import StatusManager
 from kube_actors.node.volumes.manager import Volumes
+from kube_actors.node.volumes.reclaim import Reclaimer
 from kube_actors.node.volumes.tokens import Tokens
 
 log = structlog.get_logger(__name__)
@@ -62,6 +63,9 @@ class NodeAgent:
         self._recorder = EventRecorder(client, "kubelet", config.name, clock)
         self._services = Informer(client, SERVICES, clock=clock) if config.service_environment else None
         self._informer = Informer(client, PODS, fields=f"spec.nodeName={config.name}", clock=clock)
+        # Simulated pods have no files.
+        real = not isinstance(runtime, Simulation)
+        self._reclaimer = Reclaimer(client, config.name, labels, clock) if real else None
         references = References(client, clock)
         events = PodEvents(self._recorder)
         checks = ContainerChecks(runtime)
@@ -117,6 +121,8 @@ class NodeAgent:
         if self._services is not None:
             await self._services.start()
         await self._heartbeat.start()
+        if self._reclaimer is not None:
+            await self._reclaimer.start()
         self._informer.add_handler(self._pods)
         await self._informer.start()
         self._pods.start(self._informer)
@@ -137,6 +143,8 @@ class NodeAgent:
         await self._pods.stop()
         await self._prober.stop()
         await self._statuses.stop()
+        if self._reclaimer is not None:
+            await self._reclaimer.stop()
         await self._heartbeat.stop()
         if self._services is not None:
             await self._services.stop()

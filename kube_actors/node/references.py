@@ -1,4 +1,4 @@
-"""ConfigMaps and Secrets that pods refer to: read when needed, remembered for a short time."""
+"""What pods refer to: ConfigMaps and Secrets, remembered for a short time; claims and their volumes, never."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj
 from kube_actors.api.errors import NotFound
 from kube_actors.api.resources import CONFIGMAPS, SECRETS, Resource
+from kube_actors.api.volumes import CLAIMS, VOLUMES
 from kube_actors.client.interface import Client
 
 # Long enough that the pods of one rollout share a read, short against the promise of 60 s for updates.
@@ -31,6 +32,14 @@ class References:
 
     async def secret(self, namespace: str, name: str, since: float = 0.0) -> Obj | None:
         return await self._get(SECRETS, namespace, name, since)
+
+    async def claim(self, namespace: str, name: str) -> Obj:
+        """A claim as it is now. Raises NotFound, ApiError or RpcError."""
+        return await self._client.get(CLAIMS, name, namespace)
+
+    async def volume(self, name: str) -> Obj:
+        """A PersistentVolume as it is now. Raises as `claim` does."""
+        return await self._client.get(VOLUMES, name)
 
     async def _get(self, resource: Resource, namespace: str, name: str, since: float) -> Obj | None:
         key = (resource.plural, namespace, name)

@@ -133,6 +133,9 @@ class Evaluations:
         if self._of != (nodes, nodes.epoch) or len(self._known) >= REMEMBERED:
             self._known.clear()
             self._of = (nodes, nodes.epoch)
+        if shape.claims:
+            # Depends on volumes, whose changes no epoch tells.
+            return Evaluation(nodes, shape, profile)
         found = self._known.get(shape)
         if found is None:
             found = self._known[shape] = Evaluation(nodes, shape, profile)

@@ -39,7 +39,9 @@ class ClusterEvent(Flag):
     NODE_LABEL = auto()
     NODE_TAINT = auto()
     POD_GONE = auto()
-    ALL = NODE_ADD | NODE_ALLOCATABLE | NODE_LABEL | NODE_TAINT | POD_GONE
+    # A claim, a volume or a storage class came or changed.
+    VOLUME = auto()
+    ALL = NODE_ADD | NODE_ALLOCATABLE | NODE_LABEL | NODE_TAINT | POD_GONE | VOLUME
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,7 @@ class Profile:
     def events_of(self, plugins: frozenset[str]) -> ClusterEvent:
         """What may help a pod that these plugins rejected."""
         events = ClusterEvent.NONE
-        for plugin in self.filters:
+        for plugin in (*self.prefilters, *self.filters):
             if plugin.name in plugins:
                 events |= plugin.events
         return events

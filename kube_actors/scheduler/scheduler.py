@@ -26,7 +26,9 @@ from kube_actors.scheduler.framework import ClusterEvent, Profile
 from kube_actors.scheduler.planner import Failure, Placement, plan
 from kube_actors.scheduler.plugins.registry import default_profile
 from kube_actors.scheduler.pod import Pod, is_finished, pod_key, read_pod
+from kube_actors.scheduler.prebind import PreBinder
 from kube_actors.scheduler.queue import SchedulingQueue
+from kube_actors.scheduler.volumes import Volumes
 
 log = structlog.get_logger(__name__)
 
@@ -65,7 +67,8 @@ class Scheduler:
     ) -> None:
         self._clock = clock or SystemClock()
         self._name = name
-        self._profile = profile or default_profile()
+        self._volumes = Volumes(client, self._clock, lambda: self.queue.notice(ClusterEvent.VOLUME))
+        self._profile = profile or default_profile(self._volumes)
         self.cache = Cache()
         self.queue = SchedulingQueue(self._profile.admits)
         self.stats = Stats()
@@ -75,6 +78,7 @@ class Scheduler:
         self._recorder = EventRecorder(client, name, clock=self._clock)
         self._conditions = ConditionWriter(client, self._clock)
         self._binder = Binder(client, self._bound)
+        self._prebinder = PreBinder(client, self._volumes, self._nodes.get, self._binder, self._bound, self._clock)
         self._elector = LeaderElector(client, LEASE, identity, clock=self._clock) if identity else None
         self._tasks = Tasks(name)
         # Pods still to be planned one by one, after a batch that could not be planned.
@@ -88,22 +92,26 @@ class Scheduler:
         await self._conditions.start()
         await self._nodes.start()
         await self._pods.start()
+        await self._volumes.start()
         work = self._elector.run(self._schedule) if self._elector else self._schedule()
         self._tasks.spawn_forever(work, "schedule")
 
     async def stop(self) -> None:
         """Plan no more, then end what writes."""
         await self._tasks.stop()
+        await self._prebinder.stop()
         await self._binder.stop()
         await self._conditions.stop()
         await self._recorder.stop()
+        await self._volumes.stop()
         await self._pods.stop()
         await self._nodes.stop()
 
     async def synced(self) -> None:
-        """Wait until nodes and pods are known."""
+        """Wait until nodes, pods and volumes are known."""
         await self._nodes.synced()
         await self._pods.synced()
+        await self._volumes.synced()
 
     def responsible(self, pod: Obj) -> bool:
         return (pod["spec"].get("schedulerName") or DEFAULT_NAME) == self._name
@@ -130,13 +138,19 @@ class Scheduler:
             self.cache.assume(placement)
         for failure in result.failures:
             self._failed(failure)
-        if not result.placements:
+        ready: list[Placement] = []
+        for placement in result.placements:
+            if placement.pod.shape.claims and self._volumes.unbound(placement.pod.shape):
+                self._prebinder.start(placement)
+            else:
+                ready.append(placement)
+        if not ready:
             return
         try:
-            await self._binder.bind(result.placements)
+            await self._binder.bind(ready)
         except asyncio.CancelledError:
             # The lease was lost before the call: nothing was sent.
-            for placement in result.placements:
+            for placement in ready:
                 self.cache.forget(placement.pod.key)
                 self.queue.failed(placement.pod.key, self._clock.now())
             raise

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kube_actors.api import Obj, encoding, quantity
-from kube_actors.api.meta import get_path
+from kube_actors.api.meta import get_path, make_key, namespace_of
+from kube_actors.api.volumes import claim_names
 
 CPU, MEMORY, EPHEMERAL_STORAGE, PODS = "cpu", "memory", "ephemeral-storage", "pods"
 
@@ -42,6 +43,8 @@ class Shape:
     node_affinity: Mapping[str, Any]
     tolerations: tuple[Mapping[str, Any], ...]
     never_preempts: bool
+    # `namespace/name` of the claims of its volumes.
+    claims: tuple[str, ...] = ()
 
     @property
     def best_effort(self) -> bool:
@@ -59,6 +62,7 @@ def shape_of(pod: Obj, *, ignore_node_name: bool = False) -> Shape:
     init = spec.get("initContainers") or ()
     node_name = "" if ignore_node_name else spec.get("nodeName") or ""
     node_affinity = get_path(spec, "affinity", "nodeAffinity", default={})
+    claims = [make_key(namespace_of(pod), name) for name in claim_names(pod)] if spec.get("volumes") else []
     key = encoding.dumps(
         [
             [(each.get("resources"), each.get("ports"), each.get("image")) for each in containers],
@@ -70,13 +74,14 @@ def shape_of(pod: Obj, *, ignore_node_name: bool = False) -> Shape:
             node_affinity,
             spec.get("tolerations"),
             spec.get("preemptionPolicy"),
+            claims,
         ]
     )
     shape = _known.get(key)
     if shape is None:
         if len(_known) >= SHAPES:
             _known.clear()
-        shape = _known[key] = _parse(spec, node_name, node_affinity)
+        shape = _known[key] = _parse(spec, node_name, node_affinity, tuple(claims))
     return shape
 
 
@@ -93,7 +98,7 @@ def image_name(name: str) -> str:
     return name if name.rfind(":") > name.rfind("/") else f"{name}:latest"
 
 
-def _parse(spec: Obj, node_name: str, node_affinity: Mapping[str, Any]) -> Shape:
+def _parse(spec: Obj, node_name: str, node_affinity: Mapping[str, Any], claims: tuple[str, ...]) -> Shape:
     containers = spec.get("containers") or ()
     init = spec.get("initContainers") or ()
     requests = pod_requests(spec, {})
@@ -110,6 +115,7 @@ def _parse(spec: Obj, node_name: str, node_affinity: Mapping[str, Any]) -> Shape
         node_affinity=node_affinity,
         tolerations=tuple(spec.get("tolerations") or ()),
         never_preempts=spec.get("preemptionPolicy") == "Never",
+        claims=claims,
     )
 
 

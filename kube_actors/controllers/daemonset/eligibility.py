@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from kube_actors.api import Obj
 from kube_actors.api.meta import get_path, name_of
-from kube_actors.controllers.node_affinity import takes
+from kube_actors.api.node_affinity import takes
 from kube_actors.controllers.node_lifecycle.eviction import tolerates
 from kube_actors.controllers.node_lifecycle.taints import NO_EXECUTE, taints_of
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from kube_actors.aio.clock import parse_rfc3339
 from kube_actors.api import Obj
 from kube_actors.api.meta import annotations_of, get_path, is_deleting, labels_of, name_of
+from kube_actors.api.node_affinity import REQUIRED
 from kube_actors.controllers.daemonset.eligibility import tolerations_of
 from kube_actors.controllers.history.revisions import REVISION_LABEL
-from kube_actors.controllers.node_affinity import REQUIRED
 from kube_actors.controllers.pods import is_terminal
 from kube_actors.controllers.templates import pod_from_template
 

@@ -15,7 +15,7 @@ from kube_actors.node.environment import ConfigFailure
 from kube_actors.node.expansion import expand
 from kube_actors.node.references import References
 from kube_actors.node.runtime.interface import Mount
-from kube_actors.node.volumes import config_map, downward_api, empty_dir, host_path, projected, secret
+from kube_actors.node.volumes import config_map, downward_api, empty_dir, host_path, persistent, projected, secret
 from kube_actors.node.volumes.context import SetUp, VolumeContext
 from kube_actors.node.volumes.payload import VolumeFailure
 from kube_actors.node.volumes.tokens import Tokens
@@ -27,7 +27,9 @@ KINDS: Mapping[str, SetUp] = {
     "configMap": config_map.set_up,
     "downwardAPI": downward_api.set_up,
     "emptyDir": empty_dir.set_up,
+    "ephemeral": persistent.set_up,
     "hostPath": host_path.set_up,
+    "persistentVolumeClaim": persistent.set_up,
     "projected": projected.set_up,
     "secret": secret.set_up,
 }
@@ -103,7 +105,7 @@ class Volumes:
             raise VolumeFailure(f"{prefix}this node has no volumes of the kind {kinds or 'none'}")
         context = VolumeContext(pod, path, self._references, self._tokens, self._node_allocatable, since)
         try:
-            return await KINDS[kind](context, volume[kind])
+            return await KINDS[kind](context, {"name": name} | volume[kind])
         except (VolumeFailure, ApiError, RpcError) as error:
             raise VolumeFailure(f"{prefix}{error}") from error
         except OSError as error:

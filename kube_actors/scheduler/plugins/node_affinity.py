@@ -50,7 +50,7 @@ class NodeAffinity:
         for key, value in shape.node_selector.items():
             matching &= nodes.labels.match_values(key, (value,), rows)
         if terms is not None:
-            matching &= _any_term(terms, nodes, rows)
+            matching &= any_term(terms, nodes, rows)
         return (Rejection(REASON, ~matching, ~matching),)
 
     def score(self, shape: Shape, nodes: Nodes, rows: Rows) -> Ints | None:
@@ -79,7 +79,8 @@ def _names(term: Term) -> set[str] | None:
     return names
 
 
-def _any_term(terms: Sequence[Term], nodes: Nodes, rows: Rows) -> Bools:
+def any_term(terms: Sequence[Term], nodes: Nodes, rows: Rows) -> Bools:
+    """Which nodes any of the terms of a NodeSelector matches."""
     found = np.zeros(nodes.valid[rows].shape, np.bool_)
     for term in terms:
         found |= _matches(term, nodes, rows)

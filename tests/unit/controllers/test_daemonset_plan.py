@@ -17,7 +17,7 @@ from kube_actors.controllers.daemonset.eligibility import tolerations_of, verdic
 from kube_actors.controllers.daemonset.plan import Change, View, plan
 from kube_actors.controllers.daemonset.pods import Template, target_node
 from kube_actors.controllers.daemonset.status import plan_status
-from kube_actors.controllers.node_affinity import takes
+from kube_actors.api.node_affinity import takes
 from kube_actors.controllers.pods import is_available
 
 NOW = 1_700_000_000.0

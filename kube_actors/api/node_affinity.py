@@ -1,6 +1,6 @@
-"""Whether a pod's nodeSelector and required node affinity take a node. Pure.
+"""Whether node selector terms, and a pod's nodeSelector and required node affinity, take a node. Pure.
 
-The scheduler has the same rule over columns of nodes; controllers ask about one node.
+The scheduler has the same rule over columns of nodes; this one asks about one node.
 """
 
 from __future__ import annotations
@@ -21,7 +21,12 @@ def takes(spec: Obj, node: Obj) -> bool:
     required = get_path(spec, "affinity", "nodeAffinity", REQUIRED)
     if required is None:
         return True
-    return any(_term_matches(term, node) for term in required.get("nodeSelectorTerms") or ())
+    return selects(required, node)
+
+
+def selects(selector: Obj, node: Obj) -> bool:
+    """Whether any term of a NodeSelector matches; `selector` is core/v1 NodeSelector."""
+    return any(_term_matches(term, node) for term in selector.get("nodeSelectorTerms") or ())
 
 
 def _term_matches(term: Obj, node: Obj) -> bool:

@@ -1,0 +1,74 @@
+"""Generic ephemeral volumes: a claim for each, made with the pod and gone with it."""
+
+from __future__ import annotations
+
+from kube_actors.api import Obj
+from kube_actors.api.meta import controller_ref, is_deleting, key_of, make_key, namespace_of, uid_of
+from kube_actors.api.resources import PODS
+from kube_actors.api.volumes import CLAIMS, claim_name
+from kube_actors.controllers.actions import WARNING, CreateObject, RecordEvent
+from kube_actors.controllers.base import Context, Controller, On, is_namespace_terminating
+
+
+def claim_for(pod: Obj, volume: Obj) -> Obj:
+    """The claim of one ephemeral volume (core/v1 EphemeralVolumeSource)."""
+    template = volume["ephemeral"]["volumeClaimTemplate"]
+    given = template.get("metadata") or {}
+    metadata = {key: given[key] for key in ("labels", "annotations") if given.get(key)}
+    metadata |= {"name": claim_name(pod, volume), "namespace": namespace_of(pod)}
+    owner = controller_ref({"apiVersion": "v1", "kind": "Pod", "metadata": pod["metadata"]})
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": metadata | {"ownerReferences": [owner]},
+        "spec": template.get("spec") or {},
+    }
+
+
+def belongs_to(claim: Obj, pod: Obj) -> bool:
+    return any(
+        owner.get("controller") and owner.get("uid") == uid_of(pod)
+        for owner in claim["metadata"].get("ownerReferences") or ()
+    )
+
+
+class EphemeralVolumeController(Controller):
+    """Keys are pods."""
+
+    name = "ephemeral-volume"
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.pods = self.informer(PODS)
+        self.claims = self.informer(CLAIMS)
+        self.pods.add_handler(On(self._pod, lambda old, new: self._pod(new), lambda pod: None))
+        self.claims.add_handler(On(lambda claim: None, lambda old, new: None, self._claim_gone))
+
+    def _pod(self, pod: Obj) -> None:
+        if not is_deleting(pod) and any(each.get("ephemeral") for each in pod["spec"].get("volumes") or ()):
+            self.enqueue(pod)
+
+    def _claim_gone(self, claim: Obj) -> None:
+        for owner in claim["metadata"].get("ownerReferences") or ():
+            if owner.get("kind") == "Pod" and owner.get("controller"):
+                self.queue.add(make_key(namespace_of(claim), str(owner["name"])))
+
+    async def sync(self, key: str) -> None:
+        pod = self.pods.get(key)
+        if pod is None or is_deleting(pod):
+            return
+        for volume in pod["spec"].get("volumes") or ():
+            if volume.get("ephemeral") is not None:
+                await self._ensure(key, pod, volume)
+
+    async def _ensure(self, key: str, pod: Obj, volume: Obj) -> None:
+        wanted = claim_for(pod, volume)
+        present = self.claims.get(key_of(wanted))
+        if present is None:
+            # AlreadyExists: the cache is behind, or the name is somebody else's; the next look tells.
+            report = await self.perform(key, [CreateObject(CLAIMS, wanted)])
+            if not is_namespace_terminating(report.error):
+                report.raise_error()
+        elif not belongs_to(present, pod):
+            text = f"PVC {key_of(wanted)} was not created for pod {key_of(pod)} (pod is not owner)"
+            await self.perform(key, [RecordEvent(pod, WARNING, "EphemeralVolumeConflict", text)])
