@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
 from kube_actors.api.meta import is_deleting, labels_of, name_of, uid_of
+from kube_actors.api.node_affinity import takes
 from kube_actors.controllers.daemonset.backoff import FailedPods
 from kube_actors.controllers.daemonset.eligibility import tolerations_of, verdict
 from kube_actors.controllers.daemonset.plan import Change, View, plan
 from kube_actors.controllers.daemonset.pods import Template, target_node
 from kube_actors.controllers.daemonset.status import plan_status
-from kube_actors.api.node_affinity import takes
 from kube_actors.controllers.pods import is_available
 
 NOW = 1_700_000_000.0
