@@ -24,8 +24,20 @@ def check_binding(binding: Obj, name: str) -> str:
     return str(target["name"])
 
 
-def assign(pod: Obj, node: str, uid: str, now: float, annotations: dict[str, Any] | None = None) -> Obj:
+def binding_of(namespace: str, name: str, node: str, uid: str, annotations: dict[str, Any] | None) -> Obj:
+    """The Binding that gives a pod its node, as admission sees it."""
+    metadata: Obj = {"name": name, "namespace": namespace}
+    if uid:
+        metadata["uid"] = uid
+    if annotations:
+        metadata["annotations"] = annotations
+    return {"kind": "Binding", "apiVersion": "v1", "metadata": metadata, "target": {"kind": "Node", "name": node}}
+
+
+def assign(pod: Obj, binding: Obj, now: float) -> Obj:
     """The pod on its node. Raises Conflict where it has one, is another, or may not be scheduled."""
+    stated, node = binding["metadata"], binding["target"]["name"]
+    uid = stated.get("uid")
     metadata, spec = pod["metadata"], pod.setdefault("spec", {})
     name = metadata["name"]
     if uid and uid != metadata.get("uid"):
@@ -40,8 +52,10 @@ def assign(pod: Obj, node: str, uid: str, now: float, annotations: dict[str, Any
     if spec.get("schedulingGates"):
         raise errors.conflict("pods/binding", "", name, f"pod {name} has non-empty .spec.schedulingGates")
     spec["nodeName"] = node
-    if annotations:
-        metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
+    if stated.get("annotations"):
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), **stated["annotations"]}
+    if stated.get("labels"):
+        metadata["labels"] = {**stated["labels"], **(metadata.get("labels") or {})}
     set_condition(pod, {"type": "PodScheduled", "status": "True"}, now)
     return pod
 

@@ -34,8 +34,8 @@ class Evictions:
             await self._ask_budget(request, pod, options)
         if not options.dry_run:
             await self._mark(request)
-        one = Request(request.user, Target(PODS, target.namespace, target.name), request.warnings)
-        await self._registry.delete(one, delete)
+        one = request.to(Target(PODS, target.namespace, target.name))
+        await self._registry.delete(one, delete, admits=False)
 
     async def _ask_budget(self, request: Request, pod: Obj, options: WriteOptions) -> None:
         budgets = [budget for budget in self._budgets(request.target.namespace) if _covers(budget, pod)]
@@ -44,7 +44,7 @@ class Evictions:
             raise errors.ApiError(TWO_BUDGETS)
         for budget in budgets:
             target = Target(BUDGETS, request.target.namespace, budget["metadata"]["name"], "status")
-            one = Request(request.user, target, request.warnings)
+            one = request.to(target)
             await self._registry.update(one, lambda found: self._take(found, name), options, mode=STATUS)
 
     def _take(self, budget: Obj | None, pod: str) -> Obj:

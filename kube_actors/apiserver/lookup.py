@@ -27,9 +27,9 @@ class CacheLookup:
         kv, _ = await self._storage.get(resource.store_key(namespace, name).encode())
         return None if kv is None else encoding.decode(kv.value, kv.mod_revision)
 
-    def all(self, resource: Resource) -> list[Obj]:
+    def all(self, resource: Resource, namespace: str = "") -> list[Obj]:
         bucket = self._cache.bucket(resource)
-        return [self._decode(resource, entry) for entry in bucket.entries(*bucket.keys())]
+        return [self._decode(resource, entry) for entry in bucket.entries(*bucket.keys(namespace))]
 
     def _decode(self, resource: Resource, entry: Entry) -> Obj:
         known = self._decoded.get((resource, entry.key))

@@ -6,11 +6,14 @@ cache; refusals are raised as ApiErrors. Bodies are bytes of JSON.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj, decode, encoding, errors
 from kube_actors.api.decode import DecodeError
-from kube_actors.api.resources import PODS, Resource
+from kube_actors.api.resources import PODS, Resource, builtin
 from kube_actors.apiserver import authz, binding, decoding, listing, patching, scale, strategies, versions
+from kube_actors.apiserver.admission.chain import Attributes, Operation
 from kube_actors.apiserver.authz import Authorizer
 from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.eviction import Evictions
@@ -24,6 +27,7 @@ from kube_actors.apiserver.registry.registry import (
     Mode,
     Registry,
     Removed,
+    View,
     Written,
 )
 from kube_actors.apiserver.request import DeleteOptions, ListOptions, Request, Target, User, WriteOptions
@@ -34,6 +38,8 @@ from kube_actors.apiserver.strategies.namespace import NamespaceStrategy
 from kube_actors.apiserver.watching import WatchSession
 
 SUCCESS_CREATED: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
+BINDINGS = builtin("v1", "bindings")
+EVICTIONS = Resource("policy", "v1", "evictions", "Eviction", namespaced=True)
 # Subresources that read and write the object itself.
 VIEWS = ("", "status")
 
@@ -145,9 +151,9 @@ class Operations:
         items = []
         for entry in page.entries:
             namespace, _, name = entry.key.rpartition("/")
-            one = Request(request.user, Target(target.resource, namespace, name), request.warnings)
+            one = request.to(Target(target.resource, namespace, name))
             try:
-                await self._registry.delete(one, options)
+                await self._registry.delete(one, options, collection=request)
             except errors.NotFound:
                 continue
             found = versions.from_stored(target.resource, entry.decode())
@@ -171,19 +177,35 @@ class Operations:
         stated = body.get("metadata") or {}
         node = binding.check_binding(body, request.target.name)
         target = Target(PODS, request.target.namespace, request.target.name or stated.get("name", ""), "binding")
-        bound = Request(request.user, target, request.warnings)
+        bound = request.to(target)
         await self._assign(bound, node, stated.get("uid") or "", stated.get("annotations"), options)
         return Written(encoding.dumps(SUCCESS_CREATED), True)
 
     async def _assign(
         self, request: Request, node: str, uid: str, annotations: dict[str, str] | None, options: WriteOptions
     ) -> None:
+        target = request.target
+        body = binding.binding_of(target.namespace, target.name, node, uid, annotations)
+        await self._admit(request, body, options, BINDINGS)
         now = self._clock.now()
-        change = _existing(request.target, lambda pod: binding.assign(pod, node, uid, now, annotations))
+        change = _existing(target, lambda pod: binding.assign(pod, body, now))
         await self._registry.update(request, change, options, mode=OWN)
+
+    async def connect(self, request: Request, options: Obj) -> None:
+        """Ask admission whether a stream may be opened; `options` is the body: a PodExecOptions and the like."""
+        attributes = Attributes(request, Operation.CONNECT, options, None)
+        await self._registry.admission.admit(attributes)
+        await self._registry.admission.validate(attributes)
+
+    async def _admit(self, request: Request, body: Obj, options: WriteOptions, kind: Resource) -> None:
+        """Admission of a POST that is not stored itself."""
+        attributes = Attributes(request, Operation.CREATE, body, None, options, kind)
+        await self._registry.admission.admit(attributes)
+        await self._registry.admission.validate(attributes)
 
     async def _evict(self, request: Request, data: bytes, options: WriteOptions) -> Written:
         body = _parse(data)
+        await self._admit(request, body, options, EVICTIONS)
         delete = decoding.delete_options_of(body.get("deleteOptions") or {})
         await self._evictions.evict(request, delete, options)
         return Written(encoding.dumps(SUCCESS_CREATED), True)
@@ -191,7 +213,7 @@ class Operations:
     async def _write_scale(self, request: Request, change: patching.Change, options: WriteOptions) -> Written:
         if "scale" not in request.target.resource.subresources:
             raise no_such_path(request.target)
-        written = await self._registry.update(request, _existing(request.target, change), options)
+        written = await self._registry.update(request, _existing(request.target, change), options, mode=SCALE)
         return Written(encoding.dumps(scale.scale_of(encoding.loads(written.data))))
 
     def _scale_body(self, data: bytes) -> Obj:
@@ -240,6 +262,7 @@ def _prepare_finalize(strategy: Strategy, new: Obj, old: Obj) -> None:
 
 
 FINALIZE = Mode(_prepare_finalize)
+SCALE = replace(MAIN, view=View(scale.SCALE, scale.scale_of, scale.apply_scale))
 
 
 def _existing(target: Target, change: patching.Change) -> Change:

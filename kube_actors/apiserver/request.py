@@ -68,12 +68,18 @@ class ListOptions:
 
 @dataclass(slots=True)
 class Request:
-    """One request on its way through the pipeline; `warnings` collects what the client shall be told."""
+    """One request on its way through the pipeline; `warnings` collects what the client shall be told,
+    `audit_annotations` what the audit log shall say besides."""
 
     user: User
     target: Target
     warnings: list[str] = field(default_factory=list)
+    audit_annotations: dict[str, str] = field(default_factory=dict)
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
+
+    def to(self, target: Target) -> Request:
+        """The same user's request for something else, of which the client is told as of this one."""
+        return Request(self.user, target, self.warnings, self.audit_annotations)

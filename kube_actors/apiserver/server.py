@@ -12,10 +12,7 @@ from kube_actors.api import errors
 from kube_actors.api.resources import BUILTIN, Registry
 from kube_actors.apiserver import bootstrap, fields, versions
 from kube_actors.apiserver.admission.chain import Chain
-from kube_actors.apiserver.admission.default_tolerations import DefaultTolerationSeconds
-from kube_actors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
-from kube_actors.apiserver.admission.priority import Priority
-from kube_actors.apiserver.admission.service_account import ServiceAccount
+from kube_actors.apiserver.admission.plugins import Sources, default_plugins
 from kube_actors.apiserver.authn import Authenticator, StaticTokens
 from kube_actors.apiserver.authz import StaticAuthorizer
 from kube_actors.apiserver.cache.cache import Cache
@@ -52,9 +49,7 @@ class Pipeline:
         self.authorizer = StaticAuthorizer()
         self.allocators = Allocators(storage, clock, config.service_cidr, config.node_port_range)
         lookup = CacheLookup(self.cache, storage)
-        admission = Chain(
-            [NamespaceLifecycle(lookup), ServiceAccount(lookup), Priority(lookup), DefaultTolerationSeconds()]
-        )
+        admission = Chain(default_plugins(Sources(lookup, self.authorizer)))
         registry = ObjectRegistry(
             storage,
             self.cache,

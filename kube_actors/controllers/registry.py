@@ -23,12 +23,15 @@ from kube_actors.controllers.persistentvolume.controller import PersistentVolume
 from kube_actors.controllers.persistentvolume.expander import PersistentVolumeExpander
 from kube_actors.controllers.persistentvolume.protection import ClaimProtectionController, VolumeProtectionController
 from kube_actors.controllers.pod_gc import PodGCController
+from kube_actors.controllers.pv_protection import PVProtectionController
+from kube_actors.controllers.pvc_protection import PVCProtectionController
 from kube_actors.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
 from kube_actors.controllers.resource_quota import ResourceQuotaController
 from kube_actors.controllers.root_ca import RootCAController
 from kube_actors.controllers.service_account import ServiceAccountController
 from kube_actors.controllers.statefulset.controller import StatefulSetController
 from kube_actors.controllers.ttl_after_finished import TTLAfterFinishedController
+from kube_actors.controllers.vac_protection import VACProtectionController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
     ServiceAccountController,
@@ -56,6 +59,9 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     NodeIpamController,
     NodeLifecycleController,
     TaintEvictionController,
+    PVCProtectionController,
+    PVProtectionController,
+    VACProtectionController,
     NamespaceController,
     PodGCController,
     GarbageCollectorController,

@@ -1,16 +1,21 @@
-"""What a plugin of pods has in common."""
+"""What plugins of pods have in common."""
 
 from __future__ import annotations
 
 from kube_actors.api import Obj
-from kube_actors.api.resources import PODS
-from kube_actors.apiserver.admission.chain import Attributes, Operation
+from kube_actors.api.resources import PODS, Resource
+from kube_actors.apiserver.admission.chain import Attributes, Operation, Plugin
 
 
-def new_pod_spec(attributes: Attributes) -> Obj | None:
-    """The spec of a pod that is being created, else None."""
-    if attributes.operation is not Operation.CREATE or attributes.resource is not PODS or attributes.target.subresource:
-        return None
+class NewPodPlugin(Plugin):
+    """One that cares for pods at their creation."""
+
+    def concerns(self, operation: Operation, resource: Resource, subresource: str) -> bool:
+        return operation is Operation.CREATE and resource is PODS and not subresource
+
+
+def spec_of(attributes: Attributes) -> Obj:
+    """The spec of the pod at hand."""
     assert attributes.obj is not None
-    spec = attributes.obj.setdefault("spec", {})
-    return spec if isinstance(spec, dict) else None
+    spec: Obj = attributes.obj.setdefault("spec", {})
+    return spec

@@ -2,52 +2,47 @@
 
 from __future__ import annotations
 
-from kube_actors.api import Obj, errors
+from kube_actors.api import Obj
 from kube_actors.api.resources import builtin
-from kube_actors.apiserver.admission.chain import Attributes, Lookup
-from kube_actors.apiserver.admission.pods import new_pod_spec
+from kube_actors.apiserver.admission.chain import Attributes, Lookup, find
+from kube_actors.apiserver.admission.pods import NewPodPlugin, spec_of
 
 PRIORITY_CLASSES = builtin("scheduling.k8s.io/v1", "priorityclasses")
 DEFAULT_POLICY = "PreemptLowerPriority"
 
 
-class Priority:
+class Priority(NewPodPlugin):
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
 
     async def admit(self, attributes: Attributes) -> None:
-        spec = new_pod_spec(attributes)
-        if spec is None:
-            return
+        spec = spec_of(attributes)
         found = await self._class_of(spec, attributes)
         value = found.get("value", 0) if found else 0
         policy = (found.get("preemptionPolicy") if found else None) or DEFAULT_POLICY
-        if spec.get("priority") is not None and spec["priority"] != value:
-            raise _forbidden(
-                attributes,
-                "the integer value of priority must not be provided in pod spec; priority admission controller "
-                "computed it from the given PriorityClass name",
+        given = spec.get("priority")
+        if given is not None and given != value:
+            raise attributes.forbidden(
+                f"the integer value of priority ({given}) must not be provided in pod spec; priority admission "
+                f"controller computed {value} from the given PriorityClass name"
             )
         if found and not spec.get("priorityClassName"):
             spec["priorityClassName"] = found["metadata"]["name"]
         spec["priority"] = value
-        spec["preemptionPolicy"] = spec.get("preemptionPolicy") or policy
-
-    async def validate(self, attributes: Attributes) -> None:
-        """All was said in `admit`."""
+        stated = spec.get("preemptionPolicy")
+        if stated and stated != policy:
+            raise attributes.forbidden(
+                f"the string value of PreemptionPolicy ({stated}) must not be provided in pod spec; priority "
+                f"admission controller computed {policy} from the given PriorityClass name"
+            )
+        spec["preemptionPolicy"] = policy
 
     async def _class_of(self, spec: Obj, attributes: Attributes) -> Obj | None:
         name = spec.get("priorityClassName")
         if not name:
             defaults = [one for one in self._lookup.all(PRIORITY_CLASSES) if one.get("globalDefault")]
             return min(defaults, key=lambda one: int(one.get("value", 0)), default=None)
-        found = self._lookup.cached(PRIORITY_CLASSES, "", name)
-        found = found or await self._lookup.read(PRIORITY_CLASSES, "", name)
+        found = await find(self._lookup, PRIORITY_CLASSES, name)
         if found is None:
-            raise _forbidden(attributes, f"no PriorityClass with name {name} was found")
+            raise attributes.forbidden(f"no PriorityClass with name {name} was found")
         return found
-
-
-def _forbidden(attributes: Attributes, reason: str) -> errors.Forbidden:
-    text = f'pods "{attributes.name}" is forbidden: {reason}'
-    return errors.Forbidden(text, kind="pods", name=attributes.name)

@@ -48,22 +48,34 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class View:
+    """How a subresource shows an object to admission, and what it takes back from what it showed."""
+
+    kind: Resource
+    show: Callable[[Obj], Obj]
+    merge: Callable[[Obj, Obj], Obj]
+
+
+@dataclass(frozen=True, slots=True)
 class Mode:
-    """What kind of update: which part of the object it may change and what is checked of it."""
+    """What kind of update: which part of the object it may change, what is checked of it, what admission sees."""
 
     prepare: Prepare
     validate: Validate | None = None
     allocates: bool = False
+    view: View | None = None
+    admits: bool = True
 
 
 def _as_it_is(strategy: Strategy, new: Obj, old: Obj) -> None:
     """The server knows what it has changed."""
 
 
-# Of the main resource, of its status, and of what the server itself does to an object (a binding).
+# Of the main resource, of its status, and of what the server itself does to an object (a binding): whoever asked
+# for that was asked about by its own kind.
 MAIN = Mode(Strategy.prepare_update, validation.validate_update, allocates=True)
 STATUS = Mode(Strategy.prepare_status_update, validation.validate_status_update)
-OWN = Mode(_as_it_is)
+OWN = Mode(_as_it_is, admits=False)
 
 
 class Registry:
@@ -84,7 +96,7 @@ class Registry:
         self._loopback_endpoints = loopback_endpoints
         self._storage = storage
         self._cache = cache
-        self._admission = admission
+        self.admission = admission
         self._allocators = allocators
         self._leases = leases
         self._clock = clock
@@ -95,9 +107,10 @@ class Registry:
         strategy = strategies.of(target.resource)
         metadata.check_namespace(target, obj)
         generated = bool(obj["metadata"].get("generateName")) and not obj["metadata"].get("name")
+        attributes = Attributes(request, Operation.CREATE, obj, None, options)
+        await self.admission.admit(attributes)
+        obj = attributes.obj or obj
         metadata.fill_new(obj, self._clock.now())
-        attributes = Attributes(request.user, target, Operation.CREATE, obj, None, options.dry_run, request.warnings)
-        await self._admission.admit(attributes)
         for _ in range(NAME_ATTEMPTS if generated else 1):
             try:
                 return await self._create(strategy, attributes)
@@ -145,8 +158,16 @@ class Registry:
             entry, fresh = await self._read(resource, key), True
         raise errors.conflict(resource.plural, resource.group, target.name, errors.MODIFIED)
 
-    async def delete(self, request: Request, options: DeleteOptions) -> Removed:
-        """Delete an object, or begin to."""
+    async def delete(
+        self,
+        request: Request,
+        options: DeleteOptions,
+        *,
+        collection: Request | None = None,
+        admits: bool = True,
+    ) -> Removed:
+        """Delete an object, or begin to. `collection` is the request that selected it among others."""
+        asked = (collection or request) if admits else None
         target = request.target
         resource = target.resource
         strategy = strategies.of(resource)
@@ -159,7 +180,7 @@ class Registry:
             if entry is None:
                 raise errors.not_found(resource.plural, resource.group, target.name)
             try:
-                return await self._try_delete(request, strategy, entry, options)
+                return await self._try_delete(request, strategy, entry, options, asked)
             except RevisionConflict as conflict:
                 entry, fresh = _entry(key, conflict.current), True
             except errors.ApiError:
@@ -175,7 +196,7 @@ class Registry:
         try:
             strategy.prepare_create(obj)
             self._refuse(resource, obj, validation.validate_create(resource, obj))
-            await self._admission.validate(attributes)
+            await self.admission.validate(attributes)
             if attributes.dry_run:
                 await _undo(reservation)
                 await self._refuse_existing(resource, attributes)
@@ -216,8 +237,7 @@ class Registry:
         metadata.check_uid(resource, target.name, new, old)
         self._check_version(strategy, new, entry, target)
         metadata.keep_fixed(new, old)
-        attributes = Attributes(request.user, target, Operation.UPDATE, new, old, options.dry_run, request.warnings)
-        await self._admission.admit(attributes)
+        attributes, new = await self._admit_update(request, new, old, options, mode)
         reservation = None
         if mode.allocates:
             reservation = await strategy.begin_update(new, old, self._allocators)
@@ -225,7 +245,8 @@ class Registry:
             mode.prepare(strategy, new, old)
             if mode.validate is not None:
                 self._refuse(resource, new, mode.validate(resource, new, old))
-            await self._admission.validate(attributes)
+            if attributes is not None:
+                await self.admission.validate(attributes)
             new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
             if options.dry_run:
                 await _undo(reservation)
@@ -244,15 +265,31 @@ class Registry:
             await reservation.release()
         return Written(_served(resource, written))
 
-    async def _try_delete(self, request: Request, strategy: Strategy, entry: Entry, options: DeleteOptions) -> Removed:
-        target, resource = request.target, request.target.resource
+    async def _admit_update(
+        self, request: Request, new: Obj, old: Obj, options: WriteOptions, mode: Mode
+    ) -> tuple[Attributes | None, Obj]:
+        """Admission's first half: what the second half is to be asked with, and the object as plugins left it."""
+        if not mode.admits:
+            return None, new
+        if mode.view is None:
+            attributes = Attributes(request, Operation.UPDATE, new, old, options)
+            await self.admission.admit(attributes)
+            return attributes, attributes.obj or new
+        view = mode.view
+        attributes = Attributes(request, Operation.UPDATE, view.show(new), view.show(old), options, view.kind)
+        await self.admission.admit(attributes)
+        return attributes, view.merge(new, attributes.obj or {})
+
+    async def _try_delete(
+        self, request: Request, strategy: Strategy, entry: Entry, options: DeleteOptions, asked: Request | None
+    ) -> Removed:
+        resource = request.target.resource
         current = versions.from_stored(resource, entry.decode())
         deletion.check_preconditions(resource, current, options)
-        attributes = Attributes(
-            request.user, target, Operation.DELETE, None, current, options.dry_run, request.warnings
-        )
-        await self._admission.admit(attributes)
-        await self._admission.validate(attributes)
+        if asked is not None:
+            attributes = Attributes(asked, Operation.DELETE, None, current, options)
+            await self.admission.admit(attributes)
+            await self.admission.validate(attributes)
         plan = deletion.plan(strategy, current, options, self._clock.now())
         if plan.step is Step.NOTHING:
             return Removed(plan.obj, gone=False)

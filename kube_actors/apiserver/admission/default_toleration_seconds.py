@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from kube_actors.api import Obj
-from kube_actors.apiserver.admission.chain import Attributes
-from kube_actors.apiserver.admission.pods import new_pod_spec
+from kube_actors.api.resources import PODS, Resource
+from kube_actors.apiserver.admission.chain import Attributes, Operation, Plugin
+from kube_actors.apiserver.admission.pods import spec_of
 
 SECONDS = 300
 TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
 
-class DefaultTolerationSeconds:
+class DefaultTolerationSeconds(Plugin):
+    def concerns(self, operation: Operation, resource: Resource, subresource: str) -> bool:
+        return operation in (Operation.CREATE, Operation.UPDATE) and resource is PODS and not subresource
+
     async def admit(self, attributes: Attributes) -> None:
-        spec = new_pod_spec(attributes)
-        if spec is None:
-            return
+        spec = spec_of(attributes)
         tolerations = list(spec.get("tolerations") or ())
         missing = [taint for taint in TAINTS if not any(_tolerates(one, taint) for one in tolerations)]
         for taint in missing:
@@ -23,9 +25,6 @@ class DefaultTolerationSeconds:
             )
         if missing:
             spec["tolerations"] = tolerations
-
-    async def validate(self, attributes: Attributes) -> None:
-        """Nothing to refuse."""
 
 
 def _tolerates(toleration: Obj, taint: str) -> bool:

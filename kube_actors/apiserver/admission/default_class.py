@@ -1,0 +1,20 @@
+"""Which of several classes is the default: what DefaultStorageClass and DefaultIngressClass have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kube_actors.api import Obj
+from kube_actors.api.meta import annotations_of
+
+
+def default_class(classes: Iterable[Obj], *annotations: str) -> str:
+    """The name of the newest class that an annotation calls the default, of the first by name among as new ones.
+
+    Empty where there is none.
+    """
+    marked = [one for one in classes if any(annotations_of(one).get(key) == "true" for key in annotations)]
+    marked.sort(key=lambda one: str(one["metadata"]["name"]))
+    # Times are RFC 3339 of one precision in UTC: they sort as texts. max keeps the first of equals.
+    newest = max(marked, key=lambda one: str(one["metadata"].get("creationTimestamp") or ""), default=None)
+    return "" if newest is None else str(newest["metadata"]["name"])

@@ -1,0 +1,53 @@
+"""The default plugins of kube-apiserver, in its order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kube_actors.apiserver.admission.certificate_approval import CertificateApproval
+from kube_actors.apiserver.admission.certificate_signing import CertificateSigning
+from kube_actors.apiserver.admission.certificate_subject_restriction import CertificateSubjectRestriction
+from kube_actors.apiserver.admission.chain import Lookup, Plugin
+from kube_actors.apiserver.admission.default_ingress_class import DefaultIngressClass
+from kube_actors.apiserver.admission.default_storage_class import DefaultStorageClass
+from kube_actors.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from kube_actors.apiserver.admission.limit_ranger import LimitRanger
+from kube_actors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from kube_actors.apiserver.admission.persistent_volume_claim_resize import PersistentVolumeClaimResize
+from kube_actors.apiserver.admission.pod_topology_labels import PodTopologyLabels
+from kube_actors.apiserver.admission.priority import Priority
+from kube_actors.apiserver.admission.runtime_class import RuntimeClass
+from kube_actors.apiserver.admission.service_account import ServiceAccount
+from kube_actors.apiserver.admission.storage_object_in_use_protection import StorageObjectInUseProtection
+from kube_actors.apiserver.admission.taint_nodes_by_condition import TaintNodesByCondition
+from kube_actors.apiserver.authz import Authorizer
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What plugins ask."""
+
+    lookup: Lookup
+    authorizer: Authorizer
+
+
+def default_plugins(sources: Sources) -> list[Plugin]:
+    """Fresh ones, in the order in which requests meet them."""
+    lookup, authorizer = sources.lookup, sources.authorizer
+    return [
+        NamespaceLifecycle(lookup),
+        LimitRanger(lookup),
+        ServiceAccount(lookup),
+        TaintNodesByCondition(),
+        Priority(lookup),
+        DefaultTolerationSeconds(),
+        DefaultStorageClass(lookup),
+        StorageObjectInUseProtection(),
+        PersistentVolumeClaimResize(lookup),
+        RuntimeClass(lookup),
+        CertificateApproval(authorizer),
+        CertificateSigning(authorizer),
+        CertificateSubjectRestriction(),
+        DefaultIngressClass(lookup),
+        PodTopologyLabels(lookup),
+    ]
