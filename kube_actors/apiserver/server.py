@@ -29,6 +29,7 @@ from kube_actors.apiserver.registry.registry import Registry as ObjectRegistry
 from kube_actors.apiserver.rest.server import RestServer
 from kube_actors.apiserver.reviews import Reviews
 from kube_actors.apiserver.storage import Storage
+from kube_actors.apiserver.streams import Agents, Streams
 from kube_actors.rpc.pb import api_pb2
 from kube_actors.rpc.server import Server, Service
 from kube_actors.store.client import StoreClient
@@ -61,7 +62,9 @@ class Pipeline:
         )
         reviews = Reviews(self.authenticator, self.authorizer, clock)
         self.operations = Operations(self.cache, storage, registry, self.authorizer, reviews, clock)
-        self.logs = Logs(self.operations, self.cache, config.node_tls)
+        self.agents = Agents(self.cache, config.node_tls)
+        self.logs = Logs(self.operations, self.cache, self.agents)
+        self.streams = Streams(self.operations, self.cache, self.agents)
 
 
 class ApiServer:
@@ -125,7 +128,7 @@ class ApiServer:
         if self._grpc is not None:
             await self._grpc.stop(grace=0.5)
         await self._rest.stop()
-        await self._pipeline.logs.stop()
+        await self._pipeline.agents.stop()
         await self._storage.stop()
 
     async def _bootstrap(self) -> None:

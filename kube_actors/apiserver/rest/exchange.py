@@ -32,13 +32,15 @@ class Exchange:
     def __init__(self, request: web.BaseRequest) -> None:
         self.request = request
         target = request.raw_path
-        self.path, _, text = target.partition("?")
-        self.query = query.parse(text)
+        self.path, _, self.query_text = target.partition("?")
+        self.query = query.parse(self.query_text)
         self.body = b""
         self.verb = request.method
         self.resource_path: ResourcePath | None = None
         self.streamed: web.StreamResponse | None = None
         self.warnings: list[str] = []
+        # What a refusal says besides.
+        self.headers: dict[str, str] = {}
 
     @property
     def labels(self) -> Labels:

@@ -25,6 +25,11 @@ def parse(text: str) -> Query:
     return found
 
 
+def all_of(text: str, name: str) -> tuple[str, ...]:
+    """Every value of a parameter that may come several times, in order."""
+    return tuple(value for key, value in parse_qsl(text, keep_blank_values=True) if key == name)
+
+
 def listing(query: Query) -> ListOptions:
     return ListOptions(
         labels=query.get("labelSelector", ""),

@@ -20,7 +20,8 @@ from kube_actors.apiserver.config import ApiServerConfig
 from kube_actors.apiserver.failures import as_api_error, internal
 from kube_actors.apiserver.registry.metadata import new_uid
 from kube_actors.apiserver.request import User
-from kube_actors.apiserver.rest import negotiation
+from kube_actors.apiserver.rest import connect, negotiation
+from kube_actors.apiserver.rest.connect import ConnectHandler
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.health import Health
 from kube_actors.apiserver.rest.metrics import Metrics
@@ -53,6 +54,7 @@ class RestServer:
         self.port = 0
         health = Health(pipeline.storage, lambda: self.ready)
         self._resources = ResourceHandler(pipeline, clock)
+        self._connect = ConnectHandler(pipeline)
         self._system = SystemHandler(pipeline, health, self._metrics)
 
     async def start(self) -> None:
@@ -114,6 +116,8 @@ class RestServer:
         if path is None:
             return await self._system.answer(exchange, user)
         exchange.resource_path = path
+        if connect.handles(path):
+            return await self._connect.answer(exchange, user, path)
         if request.method == "GET":
             return await self._resources.answer(exchange, user, path)
         await exchange.read_body()
@@ -152,7 +156,9 @@ def _identity(request: web.BaseRequest) -> Identity | None:
 
 
 def _refusal(error: errors.ApiError, exchange: Exchange) -> Answer:
-    headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+    headers = dict(exchange.headers)
+    if error.retry_after:
+        headers["Retry-After"] = str(error.retry_after)
     if exchange.resource_path is not None and _reads_protobuf(exchange):
         body = envelope.encode(error.status())
         return Answer(body, code=error.code, content_type=negotiation.PROTOBUF, headers=headers)

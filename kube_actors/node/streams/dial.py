@@ -11,7 +11,7 @@ from typing import Any
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api.errors import BadRequest, Unavailable
 from kube_actors.node.streams.target import Targets
-from kube_actors.rpc.pb import node_pb2 as pb
+from kube_actors.rpc.pb import api_pb2 as pb
 
 CHUNK = 64 * 1024
 CONNECT_SECONDS = 10.0
@@ -22,6 +22,8 @@ async def dial(targets: Targets, requests: AsyncIterator[Any]) -> AsyncIterator[
     opening = await _opening(requests)
     ref = opening.ref
     pod, view = await targets.pod(ref.namespace, ref.pod, ref.uid)
+    if targets.simulated and not pod["spec"].get("hostNetwork"):
+        raise Unavailable(f"pod {ref.pod} is simulated: it has no network that could be connected to")
     address = view.ip or str((pod.get("status") or {}).get("podIP") or "")
     try:
         async with asyncio.timeout(CONNECT_SECONDS):

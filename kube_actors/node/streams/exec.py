@@ -9,8 +9,8 @@ from typing import Any
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api.errors import BadRequest, InternalError
 from kube_actors.node.runtime.interface import ExecSession, Runtime, RuntimeFailure
-from kube_actors.node.streams.target import Targets
-from kube_actors.rpc.pb import node_pb2 as pb
+from kube_actors.node.streams.target import Targets, running
+from kube_actors.rpc.pb import api_pb2 as pb
 
 STDERR = 2
 
@@ -19,7 +19,7 @@ async def execute(targets: Targets, runtime: Runtime, requests: AsyncIterator[An
     """Run a command in a container."""
     opening = await _opening(requests)
     ref = opening.ref
-    run = await targets.running(ref.namespace, ref.pod, ref.container, ref.uid)
+    run = running(await targets.container(ref.namespace, ref.pod, ref.container, ref.uid))
     try:
         session = await runtime.exec(run.id, tuple(opening.command), stdin=opening.stdin, tty=opening.tty)
     except RuntimeFailure as error:
@@ -30,12 +30,13 @@ async def execute(targets: Targets, runtime: Runtime, requests: AsyncIterator[An
 
 
 async def attach(targets: Targets, runtime: Runtime, requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
-    """Take part in the streams of a container's main process."""
+    """Take part in the streams of a container's main process; its spec says whether they are a terminal."""
     opening = await _opening(requests)
     ref = opening.ref
-    run = await targets.running(ref.namespace, ref.pod, ref.container, ref.uid)
+    target = await targets.container(ref.namespace, ref.pod, ref.container, ref.uid)
+    run = running(target)
     try:
-        session = await runtime.attach(run.id, stdin=opening.stdin, tty=opening.tty)
+        session = await runtime.attach(run.id, stdin=opening.stdin, tty=bool(target.view.spec.get("tty")))
     except RuntimeFailure as error:
         raise InternalError(f"error attaching to container: {error}") from error
     async with aclosing(_converse(session, requests)) as outputs:
@@ -56,6 +57,7 @@ async def _converse(session: ExecSession, requests: AsyncIterator[Any]) -> Async
     tasks = Tasks("exec")
     tasks.spawn(_feed(session, requests), "stdin")
     try:
+        yield pb.ExecOutput(opened=True)
         async with aclosing(session.output()) as chunks:  # type: ignore[type-var]
             async for stream, data in chunks:
                 yield pb.ExecOutput(stderr=data) if stream == STDERR else pb.ExecOutput(stdout=data)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kube_actors.api import Obj
-from kube_actors.api.errors import BadRequest, NotFound, not_found
+from kube_actors.api.errors import BadRequest, InternalError, not_found
 from kube_actors.node.container_status import Frame, container_status
 from kube_actors.node.facts import Facts
 from kube_actors.node.pod_manager import PodManager
-from kube_actors.node.runtime.interface import Runtime
+from kube_actors.node.runtime.interface import Runtime, Simulation
 from kube_actors.node.view import ContainerView, PodView, Run, specs, view_pod
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -30,6 +30,7 @@ class Targets:
     def __init__(self, pods: PodManager, runtime: Runtime) -> None:
         self._pods = pods
         self._runtime = runtime
+        self.simulated = isinstance(runtime, Simulation)
 
     async def pod(self, namespace: str, name: str, uid: str = "") -> tuple[Obj, PodView]:
         pod = self._pods.find(namespace, name, uid)
@@ -47,13 +48,13 @@ class Targets:
                 return Target(pod, pod_view, view)
         raise BadRequest(f"container {wanted} is not valid for pod {name}")
 
-    async def running(self, namespace: str, name: str, container: str, uid: str = "") -> Run:
-        """The running run of a container."""
-        target = await self.container(namespace, name, container, uid)
-        run = target.view.latest
-        if run is None or not run.running:
-            raise NotFound(f'container not found ("{target.view.name}")', kind="pods", name=name)
-        return run
+
+def running(target: Target) -> Run:
+    """The running run of a container. Raises InternalError, in kubelet's words, where it does not run."""
+    run = target.view.latest
+    if run is None or not run.running:
+        raise InternalError(f'container not found ("{target.view.name}")')
+    return run
 
 
 def waiting_reason(target: Target) -> str:

@@ -88,13 +88,14 @@ async def test_logs_of_what_is_not_there_are_refused_in_kubernetes_words(stub: S
 
 async def test_exec_carries_input_output_and_the_exit_code(stub: Stub) -> None:
     session = stub.open("Exec")
-    ref = node_pb2.ContainerRef(namespace="default", pod="p", container="c")
-    await session.write(node_pb2.ExecInput(open=node_pb2.ExecOpen(ref=ref, command=["cat"], stdin=True)))
-    await session.write(node_pb2.ExecInput(stdin=b"hello"))
+    ref = api_pb2.ContainerRef(namespace="default", pod="p", container="c")
+    await session.write(api_pb2.ExecInput(open=api_pb2.ExecOpen(ref=ref, command=["cat"], stdin=True)))
+    assert await session.read() == api_pb2.ExecOutput(opened=True)
+    await session.write(api_pb2.ExecInput(stdin=b"hello"))
     first = await session.read()
     assert first is not None
     assert first.stdout == b"hello"
-    await session.write(node_pb2.ExecInput(stdin_closed=True))
+    await session.write(api_pb2.ExecInput(stdin_closed=True))
     last = await session.read()
     assert last is not None
     assert last.WhichOneof("output") == "exit_code"
@@ -110,12 +111,12 @@ async def test_a_connection_goes_through_both_ways(stub: Stub) -> None:
 
     server = await asyncio.start_server(shout, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    ref = node_pb2.ContainerRef(namespace="default", pod="p")
+    ref = api_pb2.ContainerRef(namespace="default", pod="p")
     connection = stub.open("Dial")
-    await connection.write(node_pb2.DialData(ref=ref, port=port))
-    assert (await connection.read()) == node_pb2.DialData()
-    await connection.write(node_pb2.DialData(data=b"abc"))
-    await connection.write(node_pb2.DialData(closed=True))
+    await connection.write(api_pb2.DialData(ref=ref, port=port))
+    assert (await connection.read()) == api_pb2.DialData()
+    await connection.write(api_pb2.DialData(data=b"abc"))
+    await connection.write(api_pb2.DialData(closed=True))
     answer = await connection.read()
     assert answer is not None
     assert answer.data == b"ABC"
@@ -125,7 +126,7 @@ async def test_a_connection_goes_through_both_ways(stub: Stub) -> None:
     server.close()
     await server.wait_closed()
     connection = stub.open("Dial")
-    await connection.write(node_pb2.DialData(ref=ref, port=port))
+    await connection.write(api_pb2.DialData(ref=ref, port=port))
     with pytest.raises(Unavailable, match="connect: connection refused"):
         await connection.read()
 
