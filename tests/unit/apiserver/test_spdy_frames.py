@@ -29,9 +29,7 @@ CONTROL = st.one_of(
     st.builds(frames.SynReply, STREAMS, HEADERS, st.booleans()),
     st.builds(frames.MoreHeaders, STREAMS, HEADERS, st.booleans()),
     st.builds(frames.Reset, STREAMS, WORDS),
-    st.builds(
-        frames.Settings, st.lists(st.tuples(st.integers(0, 0xFFFFFF), WORDS), max_size=4).map(tuple)
-    ),
+    st.builds(frames.Settings, st.lists(st.tuples(st.integers(0, 0xFFFFFF), WORDS), max_size=4).map(tuple)),
     st.builds(frames.Ping, WORDS),
     st.builds(frames.GoAway, STREAMS, WORDS),
     st.builds(frames.WindowUpdate, st.integers(0, 0x7FFFFFFF), st.integers(0, 0x7FFFFFFF)),

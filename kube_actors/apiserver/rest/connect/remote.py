@@ -32,7 +32,10 @@ class Channels(Protocol):
 
 
 async def converse(session: Conversation, channels: Channels, options: ExecOptions) -> None:
-    """Until the process ends or the client goes, which ends the session."""
+    """Until the process ends or the client goes, which ends the session.
+
+    The end of an exec is its exit code; an attach succeeds, and the pod's status has the code.
+    """
 
     async def write(message: pb.ExecInput) -> None:
         try:
@@ -70,7 +73,7 @@ async def _output(session: Conversation, channels: Channels, options: ExecOption
             elif kind == "stderr" and options.separate_stderr:
                 await channels.send(STDERR, message.stderr)
             elif kind == "exit_code":
-                return statuses.of_exit(message.exit_code)
+                return statuses.of_exit(message.exit_code if options.command else 0)
     except ConnectionError:
         return None
     except errors.KubeActorsError as error:
