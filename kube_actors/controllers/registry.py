@@ -22,16 +22,14 @@ from kube_actors.controllers.node_lifecycle.eviction_controller import TaintEvic
 from kube_actors.controllers.persistentvolume.controller import PersistentVolumeBinder
 from kube_actors.controllers.persistentvolume.expander import PersistentVolumeExpander
 from kube_actors.controllers.persistentvolume.protection import ClaimProtectionController, VolumeProtectionController
+from kube_actors.controllers.persistentvolume.vac_protection import VolumeAttributesClassProtectionController
 from kube_actors.controllers.pod_gc import PodGCController
-from kube_actors.controllers.pv_protection import PVProtectionController
-from kube_actors.controllers.pvc_protection import PVCProtectionController
 from kube_actors.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
 from kube_actors.controllers.resource_quota import ResourceQuotaController
 from kube_actors.controllers.root_ca import RootCAController
 from kube_actors.controllers.service_account import ServiceAccountController
 from kube_actors.controllers.statefulset.controller import StatefulSetController
 from kube_actors.controllers.ttl_after_finished import TTLAfterFinishedController
-from kube_actors.controllers.vac_protection import VACProtectionController
 
 CONTROLLERS: tuple[type[Controller], ...] = (
     ServiceAccountController,
@@ -53,15 +51,13 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     PersistentVolumeExpander,
     ClaimProtectionController,
     VolumeProtectionController,
+    VolumeAttributesClassProtectionController,
     EphemeralVolumeController,
     EndpointSliceController,
     EndpointsController,
     NodeIpamController,
     NodeLifecycleController,
     TaintEvictionController,
-    PVCProtectionController,
-    PVProtectionController,
-    VACProtectionController,
     NamespaceController,
     PodGCController,
     GarbageCollectorController,

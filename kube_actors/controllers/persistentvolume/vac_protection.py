@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kube_actors.api import Obj
-from kube_actors.api.meta import get_path, name_of
+from kube_actors.api.meta import get_path, is_deleting, name_of
 from kube_actors.api.resources import builtin
+from kube_actors.api.volumes import CLAIMS, VOLUMES
 from kube_actors.controllers.actions import UpdateObject
 from kube_actors.controllers.base import Context, Controller, On
-from kube_actors.controllers.finalizers import holds_deletion, without_finalizer
-from kube_actors.controllers.pv_protection import VOLUMES
-from kube_actors.controllers.pvc_protection import CLAIMS
+from kube_actors.controllers.persistentvolume import protection
 
 CLASSES = builtin("storage.k8s.io/v1", "volumeattributesclasses")
 FINALIZER = "kubernetes.io/vac-protection"
@@ -33,12 +32,11 @@ def classes_of(obj: Obj) -> set[str]:
 
 def plan(found: Obj, users: Iterable[Obj]) -> list[UpdateObject]:
     """Take the finalizer away where none of `users`, volumes and claims, names the class."""
-    if not holds_deletion(found, FINALIZER) or any(name_of(found) in classes_of(one) for one in users):
-        return []
-    return [without_finalizer(CLASSES, found, FINALIZER)]
+    in_use = any(name_of(found) in classes_of(one) for one in users)
+    return protection.plan(CLASSES, found, FINALIZER, in_use=in_use)
 
 
-class VACProtectionController(Controller):
+class VolumeAttributesClassProtectionController(Controller):
     """Keys are classes."""
 
     name = "volumeattributesclass-protection"
@@ -58,6 +56,6 @@ class VACProtectionController(Controller):
 
     async def sync(self, key: str) -> None:
         found = self.classes.get(key)
-        if found is not None and holds_deletion(found, FINALIZER):
+        if found is not None and is_deleting(found):
             users = [one for informer in self.users for one in informer.list()]
             (await self.perform(key, plan(found, users))).raise_error()
