@@ -13,6 +13,7 @@ from kube_actors.api.resources import BUILTIN, Registry
 from kube_actors.apiserver import bootstrap, fields, versions
 from kube_actors.apiserver.admission.chain import Chain
 from kube_actors.apiserver.admission.plugins import Sources, default_plugins
+from kube_actors.apiserver.admission.quota_ledger import QuotaLedger
 from kube_actors.apiserver.authn import Authenticator, StaticTokens
 from kube_actors.apiserver.authz import StaticAuthorizer
 from kube_actors.apiserver.cache.cache import Cache
@@ -50,7 +51,8 @@ class Pipeline:
         self.authorizer = StaticAuthorizer()
         self.allocators = Allocators(storage, clock, config.service_cidr, config.node_port_range)
         lookup = CacheLookup(self.cache, storage)
-        admission = Chain(default_plugins(Sources(lookup, self.authorizer)))
+        ledger = QuotaLedger(self.cache, storage)
+        admission = Chain(default_plugins(Sources(lookup, self.authorizer, ledger, clock)))
         registry = ObjectRegistry(
             storage,
             self.cache,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kube_actors.aio.clock import Clock
 from kube_actors.apiserver.admission.certificate_approval import CertificateApproval
 from kube_actors.apiserver.admission.certificate_signing import CertificateSigning
 from kube_actors.apiserver.admission.certificate_subject_restriction import CertificateSubjectRestriction
@@ -16,6 +17,8 @@ from kube_actors.apiserver.admission.namespace_lifecycle import NamespaceLifecyc
 from kube_actors.apiserver.admission.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from kube_actors.apiserver.admission.pod_topology_labels import PodTopologyLabels
 from kube_actors.apiserver.admission.priority import Priority
+from kube_actors.apiserver.admission.quota_ledger import QuotaLedger
+from kube_actors.apiserver.admission.resource_quota import ResourceQuota
 from kube_actors.apiserver.admission.runtime_class import RuntimeClass
 from kube_actors.apiserver.admission.service_account import ServiceAccount
 from kube_actors.apiserver.admission.storage_object_in_use_protection import StorageObjectInUseProtection
@@ -29,6 +32,8 @@ class Sources:
 
     lookup: Lookup
     authorizer: Authorizer
+    ledger: QuotaLedger
+    clock: Clock
 
 
 def default_plugins(sources: Sources) -> list[Plugin]:
@@ -50,4 +55,5 @@ def default_plugins(sources: Sources) -> list[Plugin]:
         CertificateSubjectRestriction(),
         DefaultIngressClass(lookup),
         PodTopologyLabels(lookup),
+        ResourceQuota(sources.ledger, sources.clock),
     ]

@@ -125,5 +125,20 @@ async def test_the_status_follows_the_objects_and_a_foreign_status_is_put_right(
     assert status(server) == {"hard": hard, "used": counted}
     server.remove(PODS, "default/p")
     server.remove(REPLICA_SETS, "default/rs")
-    await asyncio.sleep(1)
+    await asyncio.sleep(3)
     assert status(server)["used"] == zero | {f"count/{LEASES.qualified}": "1"}
+
+
+@pytest.mark.looptime
+async def test_what_admission_has_charged_a_moment_ago_is_not_taken_back_at_once(
+    server: Any, run: Any, of: Any
+) -> None:
+    server.put(of("ResourceQuota", "q", spec={"hard": {"pods": "5"}}))
+    await run(ResourceQuotaController)
+    charged = server.peek(QUOTAS, "default/q")
+    charged["status"]["used"] = {"pods": "3"}
+    server.put(charged)
+    await asyncio.sleep(1)
+    assert status(server)["used"] == {"pods": "3"}
+    await asyncio.sleep(4)
+    assert status(server)["used"] == {"pods": "0"}
