@@ -11,6 +11,12 @@ _SCOPES = frozenset((
     "Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity",
     "VolumeAttributesClass",
 ))  # fmt: skip
+# Scopes that are chosen by a value; the others hold for an object or they do not.
+_VALUED = frozenset(("PriorityClass", "VolumeAttributesClass"))
+_ONLY_EXISTS = (
+    "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, "
+    "ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity"
+)
 _CONFLICTS = (("Terminating", "NotTerminating"), ("BestEffort", "NotBestEffort"))
 _COMPUTE = frozenset((
     "cpu", "memory", "limits.cpu", "limits.memory", "requests.cpu", "requests.memory", "ephemeral-storage",
@@ -69,6 +75,8 @@ def _scope_expression(causes: Causes, expression: Obj) -> None:
     scope, operator = expression.get("scopeName", ""), expression.get("operator", "")
     if scope not in _SCOPES:
         causes.invalid(f"{path}.scopeName", scope, "unsupported scope")
+    if scope in _SCOPES - _VALUED and operator != "Exists":
+        causes.invalid(f"{path}.operator", operator, _ONLY_EXISTS)
     if operator in ("In", "NotIn"):
         if not expression.get("values"):
             text = "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector"

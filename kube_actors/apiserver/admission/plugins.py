@@ -15,6 +15,7 @@ from kube_actors.apiserver.admission.default_toleration_seconds import DefaultTo
 from kube_actors.apiserver.admission.limit_ranger import LimitRanger
 from kube_actors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kube_actors.apiserver.admission.persistent_volume_claim_resize import PersistentVolumeClaimResize
+from kube_actors.apiserver.admission.pod_security import PodSecurity
 from kube_actors.apiserver.admission.pod_topology_labels import PodTopologyLabels
 from kube_actors.apiserver.admission.priority import Priority
 from kube_actors.apiserver.admission.quota_ledger import QuotaLedger
@@ -44,6 +45,7 @@ def default_plugins(sources: Sources) -> list[Plugin]:
         LimitRanger(lookup),
         ServiceAccount(lookup),
         TaintNodesByCondition(),
+        PodSecurity(lookup),
         Priority(lookup),
         DefaultTolerationSeconds(),
         DefaultStorageClass(lookup),

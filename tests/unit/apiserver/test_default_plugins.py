@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kube_actors.api import errors
-from kube_actors.api.resources import NODES, PODS, builtin
+from kube_actors.api import encoding, errors
+from kube_actors.api.resources import DEPLOYMENTS, NAMESPACES, NODES, PODS, builtin
 from kube_actors.apiserver.admission.chain import Attributes, Chain, Operation, Plugin
 from kube_actors.apiserver.admission.runtime_class import merged_tolerations
-from kube_actors.apiserver.request import Request, Target, User
+from kube_actors.apiserver.request import Request, Target, User, WriteOptions
 
 CLAIMS = builtin("v1", "persistentvolumeclaims")
 VOLUMES = builtin("v1", "persistentvolumes")
@@ -178,3 +178,52 @@ async def test_nobody_asks_for_the_certificate_of_an_administrator(api):
     await api.create(REQUESTS, signing_request("people"))
     with pytest.raises(errors.Forbidden, match="signer with system:masters group is not allowed"):
         await api.create(REQUESTS, signing_request("system:masters"))
+
+
+PREFIX = "pod-security.kubernetes.io/"
+
+
+async def write(api, resource, obj, namespace="default"):
+    """A creation, and what the client is warned of."""
+    request = api.request(resource, namespace if resource.namespaced else "")
+    await api.pipeline.operations.create(request, encoding.dumps(obj), WriteOptions())
+    return request
+
+
+async def test_pods_keep_to_the_level_of_their_namespace(api, new_pod):
+    await api.patch(NAMESPACES, "default", {"metadata": {"labels": {f"{PREFIX}enforce": "baseline"}}})
+    with pytest.raises(errors.Forbidden) as refusal:
+        await api.create(PODS, new_pod(hostPID=True))
+    text = 'pods "a" is forbidden: violates PodSecurity "baseline:latest": host namespaces (hostPID=true)'
+    assert refusal.value.message == text
+    await api.create(PODS, new_pod())
+
+
+async def test_workloads_are_warned_of_pods_that_would_be_refused(api, new_pod):
+    labels = {f"{PREFIX}enforce": "baseline", f"{PREFIX}audit": "restricted"}
+    await api.patch(NAMESPACES, "default", {"metadata": {"labels": labels}})
+    template = {"metadata": {"labels": {"a": "b"}}, "spec": new_pod(hostPID=True)["spec"]}
+    spec = {"selector": {"matchLabels": {"a": "b"}}, "template": template}
+    request = await write(api, DEPLOYMENTS, {"metadata": {"name": "d"}, "spec": spec})
+    assert request.warnings == ['would violate PodSecurity "baseline:latest": host namespaces (hostPID=true)']
+    noted = request.audit_annotations[f"{PREFIX}audit-violations"]
+    assert noted.startswith('would violate PodSecurity "restricted:latest": host namespaces (hostPID=true), allowPriv')
+
+
+async def test_a_namespace_that_asks_for_more_warns_of_the_pods_that_it_has(api, new_pod):
+    for name in ("b", "a", "c"):
+        await api.create(PODS, new_pod(name, hostPID=True))
+    await api.create(PODS, new_pod("fine"))
+    await api.pipeline.cache.fresh()
+    request = api.request(NAMESPACES, "", "default")
+    patch = encoding.dumps({"metadata": {"labels": {f"{PREFIX}enforce": "baseline"}}})
+    await api.pipeline.operations.patch(request, "application/merge-patch+json", patch, WriteOptions())
+    assert request.warnings == [
+        'existing pods in namespace "default" violate the new PodSecurity enforce level "baseline:latest"',
+        "a (and 2 other pods): host namespaces",
+    ]
+
+
+async def test_a_namespace_with_a_level_that_there_is_not_is_invalid(api):
+    with pytest.raises(errors.Invalid, match=r"must be one of privileged, baseline, restricted$"):
+        await api.create(NAMESPACES, {"metadata": {"name": "x", "labels": {f"{PREFIX}enforce": "strict"}}})
