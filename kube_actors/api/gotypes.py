@@ -224,10 +224,17 @@ resource.DeviceClaim: requests
 
 # Required fields that are pointers or left out when empty: never filled in.
 _NEVER = _read("""
+networking.HTTPIngressPath: pathType
+networking.IPAddressSpec: parentRef
 apps.DaemonSetSpec: selector
 apps.DeploymentSpec: selector
 apps.ReplicaSetSpec: selector
 apps.StatefulSetSpec: selector
+""")
+
+# Lists of which an empty one means something else than none.
+_KEPT_LISTS = _read("""
+autoscaling.HPAScalingRules: policies
 """)
 
 # Times that are no pointers are null when they are not set.
@@ -271,6 +278,11 @@ def keeps_zero(node: SchemaNode, field: str) -> bool:
     if child.type == "string":
         return _has(_POINTER_STRINGS, node, field)
     return field in _POINTER_SCALARS.get(key_of(node), _NONE) or not _has(_PLAIN_SCALARS, node, field)
+
+
+def keeps_empty_list(node: SchemaNode, field: str) -> bool:
+    """Whether an empty list in this field of `node` is told from none."""
+    return field in _KEPT_LISTS.get(key_of(node), _NONE)
 
 
 def zero_is_null(node: SchemaNode, field: str) -> bool:

@@ -317,7 +317,8 @@ class _Field:
         self.run = normalizer(child)
         if child.type in ("array", "object") and not child.preserve_unknown:
             holds_many = child.type == "array" or child.is_map
-            self.drop_empty = holds_many  # always written ones come back as null, as from Go's nil
+            # Those that are always written come back as null, as from Go's nil.
+            self.drop_empty = holds_many and not gotypes.keeps_empty_list(node, name)
         elif child.type in ("integer", "string") and child.format != "date-time":
             self.drop_empty = not gotypes.keeps_zero(node, name)
 

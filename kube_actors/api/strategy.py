@@ -14,7 +14,7 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from kube_actors.api import Obj, schema
+from kube_actors.api import Obj, kinds, schema
 from kube_actors.api.meta import get_path
 from kube_actors.api.normal import normalizer
 from kube_actors.api.pods import qos_class
@@ -31,22 +31,6 @@ _COUNTED: dict[str, tuple[str, ...]] = {
     "DaemonSet": ("spec",),
     "Job": ("spec",),
     "CronJob": ("spec",),
-    "PodDisruptionBudget": ("spec",),
-    "Ingress": ("spec",),
-    "IngressClass": ("spec",),
-    "NetworkPolicy": ("spec",),
-    "EndpointSlice": ("endpoints", "ports", "addressType"),
-    "MutatingWebhookConfiguration": ("webhooks",),
-    "ValidatingWebhookConfiguration": ("webhooks",),
-    "ValidatingAdmissionPolicy": ("spec",),
-    "ValidatingAdmissionPolicyBinding": ("spec",),
-    "MutatingAdmissionPolicy": ("spec",),
-    "MutatingAdmissionPolicyBinding": ("spec",),
-    "PriorityClass": ("value", "description", "globalDefault", "preemptionPolicy"),
-    "DeviceClass": ("spec",),
-    "ResourceSlice": ("spec",),
-    "FlowSchema": ("spec",),
-    "PriorityLevelConfiguration": ("spec",),
     "CustomResourceDefinition": ("spec",),
 }
 # Kinds that keep a status given on create.
@@ -57,7 +41,12 @@ NAME_LABEL = "kubernetes.io/metadata.name"
 
 def counts_generation(resource: Resource) -> bool:
     """Whether metadata.generation is the server's; other kinds keep what a client gives."""
-    return resource.custom or resource.kind in _COUNTED
+    return resource.custom or _counted(resource) is not None
+
+
+def _counted(resource: Resource) -> tuple[str, ...] | None:
+    kind = kinds.find(resource)
+    return _COUNTED.get(resource.kind) if kind is None else kind.counted
 
 
 def prepare_create(resource: Resource, obj: Obj) -> None:
@@ -67,7 +56,7 @@ def prepare_create(resource: Resource, obj: Obj) -> None:
         _reset_status(resource, obj)
     if counts_generation(resource):
         metadata["generation"] = 1
-    prepare = _CREATE.get((resource.group, resource.kind))
+    prepare = kinds.of(resource).prepare_create or _CREATE.get((resource.group, resource.kind))
     if prepare is not None:
         prepare(obj)
 
@@ -86,7 +75,7 @@ def prepare_update(resource: Resource, new: Obj, old: Obj) -> None:
     if "status" in resource.subresources:
         take(new, old, "status")
     take(new["metadata"], old["metadata"], "creationTimestamp")
-    prepare = _UPDATE.get((resource.group, resource.kind))
+    prepare = kinds.of(resource).prepare_update or _UPDATE.get((resource.group, resource.kind))
     if prepare is not None:
         prepare(new, old)
     if counts_generation(resource):
@@ -101,12 +90,12 @@ def is_counted_change(resource: Resource, new: Obj, old: Obj) -> bool:
     if resource.custom:
         rest = [{key: value for key, value in obj.items() if key not in ("metadata", "status")} for obj in (new, old)]
         return rest[0] != rest[1]
-    if any(new.get(part) != old.get(part) for part in _COUNTED.get(resource.kind, ())):
-        return True
+    for part in _counted(resource) or ():
+        path = part.split(".")
+        if get_path(new, *path) != get_path(old, *path):
+            return True
     if resource.kind == "Deployment":
         return bool(new["metadata"].get("annotations") != old["metadata"].get("annotations"))
-    if resource.kind == "EndpointSlice":
-        return bool(new["metadata"].get("labels") != old["metadata"].get("labels"))
     return False
 
 
@@ -120,6 +109,12 @@ def prepare_status(resource: Resource, new: Obj, old: Obj) -> None:
         take(new["metadata"], old["metadata"], field)
     if resource.kind == "Pod":
         take(new["metadata"], old["metadata"], "ownerReferences")
+    kind = kinds.of(resource)
+    if not kind.status_takes_metadata:
+        for field in ("labels", "annotations", "finalizers", "ownerReferences"):
+            take(new["metadata"], old["metadata"], field)
+    if kind.prepare_status is not None:
+        kind.prepare_status(new, old)
 
 
 # Kinds whose status subresource does not take labels.
@@ -263,12 +258,6 @@ def _update_service(new: Obj, old: Obj) -> None:
         spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
 
 
-def _drop_lease_fields(obj: Obj) -> None:
-    """Coordinated leader election is off by default."""
-    for field in ("strategy", "preferredHolder"):
-        obj["spec"].pop(field, None)
-
-
 def _create_node(obj: Obj) -> None:
     obj["spec"].pop("configSource", None)
 
@@ -336,10 +325,6 @@ def _create_job(obj: Obj) -> None:
     selector.setdefault("matchLabels", {}).setdefault("batch.kubernetes.io/controller-uid", uid)
 
 
-def _create_signing_request(obj: Obj) -> None:
-    obj["status"] = {}
-
-
 _CREATE: dict[tuple[str, str], Callable[[Obj], Any]] = {
     ("", "Namespace"): _create_namespace,
     ("", "Pod"): _create_pod,
@@ -349,9 +334,7 @@ _CREATE: dict[tuple[str, str], Callable[[Obj], Any]] = {
     ("", "PersistentVolumeClaim"): _create_claim,
     ("apps", "DaemonSet"): _create_daemon_set,
     ("", "Node"): _create_node,
-    ("coordination.k8s.io", "Lease"): _drop_lease_fields,
     ("batch", "Job"): _create_job,
-    ("certificates.k8s.io", "CertificateSigningRequest"): _create_signing_request,
 }
 _UPDATE: dict[tuple[str, str], Callable[[Obj, Obj], Any]] = {
     ("", "Namespace"): _update_namespace,
@@ -360,5 +343,4 @@ _UPDATE: dict[tuple[str, str], Callable[[Obj, Obj], Any]] = {
     ("apps", "DaemonSet"): _update_daemon_set,
     ("", "Service"): _update_service,
     ("", "Node"): _update_node,
-    ("coordination.k8s.io", "Lease"): lambda new, _: _drop_lease_fields(new),
 }

@@ -7,9 +7,10 @@ cache; refusals are raised as ApiErrors. Bodies are bytes of JSON.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 
 from kube_actors.aio.clock import Clock
-from kube_actors.api import Obj, decode, encoding, errors
+from kube_actors.api import Obj, decode, encoding, errors, kinds, validation
 from kube_actors.api.decode import DecodeError
 from kube_actors.api.resources import PODS, Resource, builtin
 from kube_actors.apiserver import authz, binding, decoding, listing, patching, scale, strategies, versions
@@ -68,7 +69,7 @@ class Operations:
         """One object; with subresource scale, its Scale."""
         self.authorize(request, "get")
         target = request.target
-        if target.subresource not in (*VIEWS, "scale"):
+        if target.subresource not in (*VIEWS, "scale", *kinds.of(target.resource).views):
             raise no_such_path(target)
         await self._wait_for(resource_version)
         resource = target.resource
@@ -253,7 +254,22 @@ def _mode(target: Target) -> Mode:
         return STATUS
     if target.subresource == "finalize" and target.resource.plural == "namespaces":
         return FINALIZE
+    if target.subresource in kinds.of(target.resource).views:
+        return _view(target.subresource)
     raise no_such_path(target)
+
+
+@cache
+def _view(name: str) -> Mode:
+    """Of a subresource that a kind has for itself, as the approval of a signing request."""
+
+    def prepare(strategy: Strategy, new: Obj, old: Obj) -> None:
+        strategy.prepare_view(name, new, old)
+
+    def validate(resource: Resource, new: Obj, old: Obj) -> list[errors.Cause]:
+        return validation.validate_view_update(resource, name, new, old)
+
+    return Mode(prepare, validate)
 
 
 def _prepare_finalize(strategy: Strategy, new: Obj, old: Obj) -> None:

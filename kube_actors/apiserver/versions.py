@@ -84,6 +84,8 @@ def _autoscaler_v2_of(obj: Obj) -> Obj:
     if target is not None:
         wanted = {"type": "Utilization", "averageUtilization": target}
         spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": wanted}}]
+    if not status.get("currentReplicas"):
+        status.pop("currentReplicas", None)
     return {**obj, "apiVersion": "autoscaling/v2", "spec": spec, "status": {"currentMetrics": None, **status}}
 
 

@@ -42,3 +42,10 @@ def validate_status_update(resource: Resource, new: Obj, old: Obj) -> list[Cause
     from kube_actors.api.validation import engine
 
     return engine.validate_status_update(resource, new, old)
+
+
+def validate_view_update(resource: Resource, view: str, new: Obj, old: Obj) -> list[Cause]:
+    """What is wrong with `new` as the next state of `old` through a subresource that the kind has for itself."""
+    from kube_actors.api.validation import engine
+
+    return engine.validate_view_update(resource, view, new, old)

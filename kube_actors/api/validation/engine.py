@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from functools import cache
 
-from kube_actors.api import Obj
+from kube_actors.api import Obj, kinds
 from kube_actors.api.errors import Cause
 from kube_actors.api.resources import Resource
 from kube_actors.api.validation import metadata, names
@@ -15,23 +15,21 @@ from kube_actors.api.validation.rules import Rules
 # group -> the module with its kinds' rules; imported when the first object of the group arrives.
 _MODULES = {
     "": "core",
-    "admissionregistration.k8s.io": "others",
     "apps": "apps",
-    "coordination.k8s.io": "coordination",
-    "discovery.k8s.io": "coordination",
     "events.k8s.io": "core",
     "batch": "batch",
-    "certificates.k8s.io": "others",
-    "policy": "others",
-    "rbac.authorization.k8s.io": "others",
 }
 
 
 @cache
-def rules_of(group: str, kind: str) -> Rules:
+def rules_of(resource: Resource) -> Rules:
     """The rules of a kind; those of metadata alone for a kind without its own."""
+    found = kinds.find(resource)
+    if found is not None:
+        return found.rules
+    group, kind = resource.group, resource.kind
     name = _MODULES.get(group)
-    if name is None:
+    if name is None or resource.custom:
         return Rules()
     module = importlib.import_module(f"kube_actors.api.validation.{name}")
     table: dict[str, Rules] = module.RULES
@@ -41,7 +39,7 @@ def rules_of(group: str, kind: str) -> Rules:
 def validate_create(resource: Resource, obj: Obj) -> list[Cause]:
     """What is wrong with a new object."""
     causes = Causes()
-    rules = rules_of(resource.group, resource.kind)
+    rules = rules_of(resource)
     if rules.checks_metadata:
         metadata.metadata(causes, obj["metadata"], resource.namespaced, rules.name)
     if rules.create is not None:
@@ -54,7 +52,7 @@ def validate_create(resource: Resource, obj: Obj) -> list[Cause]:
 def validate_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
     """What is wrong with `new` as the next state of `old`."""
     causes = _metadata_update(new, old)
-    rules = rules_of(resource.group, resource.kind)
+    rules = rules_of(resource)
     if rules.update is not None:
         rules.update(causes, new, old)
     elif rules.create is not None:
@@ -65,9 +63,16 @@ def validate_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
 def validate_status_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
     """What is wrong with `new` as the next state of `old` through the status subresource."""
     causes = _metadata_update(new, old)
-    rules = rules_of(resource.group, resource.kind)
+    rules = rules_of(resource)
     if rules.status is not None:
         rules.status(causes, new, old)
+    return causes
+
+
+def validate_view_update(resource: Resource, view: str, new: Obj, old: Obj) -> list[Cause]:
+    """What is wrong with `new` as the next state of `old` through a subresource that the kind has for itself."""
+    causes = _metadata_update(new, old)
+    kinds.of(resource).views[view].validate(causes, new, old)
     return causes
 
 

@@ -36,6 +36,13 @@ _ORDER = {
     "sysctls seccompProfile appArmorProfile seLinuxChangePolicy",
     "ContainerPort": "name hostPort containerPort protocol hostIP",
     "VolumeMount": "name readOnly recursiveReadOnly mountPath subPath mountPropagation subPathExpr",
+    "DeviceClaim": "requests constraints config",
+    "DeviceRequest": "name exactly firstAvailable",
+    "ExactDeviceRequest": "deviceClassName selectors allocationMode count adminAccess tolerations capacity",
+    "DeviceSubRequest": "name deviceClassName selectors allocationMode count tolerations capacity",
+    "DeviceConstraint": "requests matchAttribute distinctAttribute",
+    "DeviceClaimConfiguration": "requests opaque",
+    "DeviceToleration": "key operator value effect tolerationSeconds",
     "PersistentVolumeClaimSpec": "accessModes selector resources volumeName storageClassName volumeMode dataSource "
     "dataSourceRef volumeAttributesClassName",
 }
@@ -45,7 +52,7 @@ _ABSENT = {
                 "schedulingGroup"},
 }  # fmt: skip
 _MOVED = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
-_INITIALISMS = {"tty": "TTY", "os": "OS"}
+_INITIALISMS = {"tty": "TTY", "os": "OS", "cel": "CEL"}
 _PREFIXES = (("dns", "DNS"), ("fsGroup", "FSGroup"), ("seLinux", "SELinux"), ("os", "OS"))
 
 
@@ -54,6 +61,11 @@ def spec_difference(node: SchemaNode, old: dict[str, Any], new: dict[str, Any]) 
     before, after = (_lines(_internal(node, spec)) for spec in (old, new))
     found = list(difflib.unified_diff(before, after, n=3, lineterm=""))[2:]
     return "\n".join(found) + "\n" if found else ""
+
+
+def internal_form(node: SchemaNode, value: Any) -> Any:
+    """The whole value as Go's internal struct."""
+    return _internal(node, value)
 
 
 def pod_spec_node() -> SchemaNode:

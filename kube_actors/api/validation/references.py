@@ -6,7 +6,7 @@ import ipaddress
 import re
 from typing import Any
 
-from kube_actors.api import quantity
+from kube_actors.api import Obj, quantity
 from kube_actors.api.validation import names
 from kube_actors.api.validation.causes import Causes
 
@@ -41,12 +41,40 @@ def ip(causes: Causes, field: str, value: str) -> None:
 
 
 def cidr(causes: Causes, field: str, value: str) -> None:
-    try:
-        if "/" not in value:
-            raise ValueError(value)
-        ipaddress.ip_network(value, strict=False)
-    except ValueError:
+    if parse_cidr(value) is None:
         causes.invalid(field, value, CIDR_TEXT)
+
+
+def strict_ip(value: str) -> tuple[str, ...]:
+    """An address in the one form that a new field may have (IsValidIP); what is wrong with it."""
+    address = parse_ip(value)
+    if address is None:
+        return (IP_TEXT,)
+    if address.version == 6 and address.ipv4_mapped is not None:
+        return ("must not be an IPv4-mapped IPv6 address",)
+    return () if str(address) == value else (f'must be in canonical form ("{address}")',)
+
+
+def strict_cidr(value: str) -> tuple[str, ...]:
+    """A range in the one form that a new field may have (IsValidCIDR); what is wrong with it."""
+    network = parse_cidr(value)
+    if network is None:
+        return (CIDR_TEXT,)
+    address = parse_ip(value.partition("/")[0])
+    if address != network.network_address:
+        return ("must not have bits set beyond the prefix length",)
+    return () if str(network) == value else (f'must be in canonical form ("{network}")',)
+
+
+def parse_cidr(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """The range that `text` means, as Go parses it: with a length, without a zone."""
+    _, slash, length = text.partition("/")
+    if not slash or not length.isdecimal() or "%" in text:
+        return None
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None
 
 
 def not_special_ip(causes: Causes, field: str, value: str) -> None:
@@ -109,6 +137,23 @@ def resource_name(causes: Causes, field: str, name: str, *, kind: str = "contain
 def is_standard_resource(name: str) -> bool:
     """Whether Kubernetes itself gives `name` a meaning somewhere."""
     return name in _STANDARD or name.startswith(("hugepages-", "requests.hugepages-"))
+
+
+def typed_local_reference(causes: Causes, reference: Obj, path: str) -> None:
+    """An object of any kind by its group, kind and name, as Ingresses and classes of them name their parameters."""
+    group = reference.get("apiGroup")
+    if group is not None:
+        causes.each_invalid(f"{path}.apiGroup", group, names.dns_subdomain(group))
+    for field in ("kind", "name"):
+        path_segment(causes, reference.get(field, ""), f"{path}.{field}")
+
+
+def path_segment(causes: Causes, value: str, field: str) -> None:
+    """A part of a URL that has to be there."""
+    if not value:
+        causes.required(field)
+    else:
+        causes.each_invalid(field, value, names.path_segment(value))
 
 
 _STANDARD = frozenset((

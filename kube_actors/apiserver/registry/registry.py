@@ -111,6 +111,7 @@ class Registry:
         await self.admission.admit(attributes)
         obj = attributes.obj or obj
         metadata.fill_new(obj, self._clock.now())
+        strategy.stamp(obj, None, request.user, self._clock.now())
         for _ in range(NAME_ATTEMPTS if generated else 1):
             try:
                 return await self._create(strategy, attributes)
@@ -242,6 +243,7 @@ class Registry:
         if mode.allocates:
             reservation = await strategy.begin_update(new, old, self._allocators)
         try:
+            strategy.stamp(new, old, request.user, self._clock.now())
             mode.prepare(strategy, new, old)
             if mode.validate is not None:
                 self._refuse(resource, new, mode.validate(resource, new, old))
@@ -286,6 +288,7 @@ class Registry:
         resource = request.target.resource
         current = versions.from_stored(resource, entry.decode())
         deletion.check_preconditions(resource, current, options)
+        strategy.refuse_deletion(request.target.name)
         if asked is not None:
             attributes = Attributes(asked, Operation.DELETE, None, current, options)
             await self.admission.admit(attributes)

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from kube_actors.api import kinds
+from kube_actors.api.kinds.kind import RestRules
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver.strategies import event, namespace, pod, service
 from kube_actors.apiserver.strategies.base import Strategy
@@ -27,4 +29,5 @@ _STRATEGIES: dict[tuple[str, str], type[Strategy]] = {
 def of(resource: Resource) -> Strategy:
     """The rules of a resource's kind."""
     make = _STRATEGIES.get((resource.group, resource.kind), Strategy)
-    return make(resource, RULES.get((resource.group, resource.kind)))
+    kind = kinds.find(resource)
+    return make(resource, RULES.get((resource.group, resource.kind), RestRules()) if kind is None else kind.rest)

@@ -1,0 +1,24 @@
+"""ClusterRoleBinding: who gets a role in the whole cluster."""
+
+from __future__ import annotations
+
+from kube_actors.api import Obj
+from kube_actors.api.kinds.kind import Kind, RestRules
+from kube_actors.api.validation import access, names
+from kube_actors.api.validation.causes import Causes
+from kube_actors.api.validation.rules import Rules
+
+
+def _create(causes: Causes, obj: Obj) -> None:
+    access.binding(causes, obj, namespaced=False)
+
+
+def _update(causes: Causes, new: Obj, old: Obj) -> None:
+    access.binding_update(causes, new, old, namespaced=False)
+
+
+KIND = Kind(
+    rules=Rules(create=_create, update=_update, name=names.path_segment),
+    rest=RestRules(create_on_update=True),
+    defaults=access.binding_defaults,
+)
