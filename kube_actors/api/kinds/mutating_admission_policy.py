@@ -6,6 +6,7 @@ from kube_actors.api import Obj
 from kube_actors.api.kinds.kind import Kind, RestRules
 from kube_actors.api.validation import policies
 from kube_actors.api.validation.causes import Causes
+from kube_actors.api.validation.expressions import Variables, expression
 from kube_actors.api.validation.rules import Rules
 
 _REINVOCATION = ("IfNeeded", "Never")
@@ -27,11 +28,11 @@ def _policy(causes: Causes, spec: Obj, *, kept_conditions: bool) -> None:
     if not mutations:
         causes.required("spec.mutations", "mutations must contain at least one item")
     for index, mutation in enumerate(mutations):
-        _mutation(causes, mutation, f"spec.mutations[{index}]")
+        _mutation(causes, mutation, f"spec.mutations[{index}]", policies.variables_of(spec))
     causes.one_of("spec.reinvocationPolicy", spec.get("reinvocationPolicy"), _REINVOCATION)
 
 
-def _mutation(causes: Causes, mutation: Obj, path: str) -> None:
+def _mutation(causes: Causes, mutation: Obj, path: str, known: Variables) -> None:
     kind = mutation.get("patchType", "")
     own = _PATCHES.get(kind)
     if own is None:
@@ -43,8 +44,12 @@ def _mutation(causes: Causes, mutation: Obj, path: str) -> None:
         if other != own and other in mutation:
             text = f"must not be specified when patchType is {kind}"
             causes.invalid(f"{path}.{other}", f"{{{other}}}", text)
-    if own in mutation and not mutation[own].get("expression", "").strip():
-        causes.required(f"{path}.{own}.expression", "expression is not specified")
+    if own in mutation:
+        text = mutation[own].get("expression", "").strip()
+        if text:
+            expression(causes, text, f"{path}.{own}.expression", known, (), constructs=True)
+        else:
+            causes.required(f"{path}.{own}.expression", "expression is not specified")
 
 
 KIND = Kind(

@@ -7,6 +7,7 @@ from kube_actors.api.kinds.kind import Kind, RestRules
 from kube_actors.api.validation import names, policies
 from kube_actors.api.validation.causes import Causes
 from kube_actors.api.validation.conditions import conditions
+from kube_actors.api.validation.expressions import Variables, expression
 from kube_actors.api.validation.rules import Rules
 
 _REASONS = ("Forbidden", "Invalid", "RequestEntityTooLarge")
@@ -24,22 +25,27 @@ def _update(causes: Causes, new: Obj, old: Obj) -> None:
 def _policy(causes: Causes, obj: Obj, *, kept_conditions: bool) -> None:
     spec = obj["spec"]
     policies.policy(causes, spec, kept_conditions=kept_conditions)
+    known = policies.variables_of(spec)
     validations, annotations = spec.get("validations") or (), spec.get("auditAnnotations") or []
     if not validations and not annotations:
         text = "validations or auditAnnotations must contain at least one item"
         causes.required("spec.validations", text)
         causes.required("spec.auditAnnotations", text)
     for index, validation in enumerate(validations):
-        _validation(causes, validation, f"spec.validations[{index}]")
-    _audit_annotations(causes, annotations, obj["metadata"].get("name", ""), "spec.auditAnnotations")
+        _validation(causes, validation, f"spec.validations[{index}]", known)
+    _audit_annotations(causes, annotations, obj["metadata"].get("name", ""), known)
 
 
-def _validation(causes: Causes, validation: Obj, path: str) -> None:
-    message = validation.get("message", "")
-    if not validation.get("expression", "").strip():
+def _validation(causes: Causes, validation: Obj, path: str, known: Variables) -> None:
+    text, message, said = (validation.get(field, "") for field in ("expression", "message", "messageExpression"))
+    if not text.strip():
         causes.required(f"{path}.expression", "expression is not specified")
-    if validation.get("messageExpression") and not validation["messageExpression"].strip():
-        causes.invalid(f"{path}.messageExpression", validation["messageExpression"], "must be non-empty if specified")
+    else:
+        expression(causes, text, f"{path}.expression", known, ("bool",))
+    if said and not said.strip():
+        causes.invalid(f"{path}.messageExpression", said, "must be non-empty if specified")
+    elif said:
+        expression(causes, said, f"{path}.messageExpression", known, ("string",))
     if message and not message.strip():
         causes.invalid(f"{path}.message", message, "message must be non-empty if specified")
     elif any(newline in message.strip() for newline in "\r\n"):
@@ -49,7 +55,8 @@ def _validation(causes: Causes, validation: Obj, path: str) -> None:
         causes.unsupported(f"{path}.reason", reason, _REASONS)
 
 
-def _audit_annotations(causes: Causes, items: list[Obj], name: str, path: str) -> None:
+def _audit_annotations(causes: Causes, items: list[Obj], name: str, known: Variables) -> None:
+    path = "spec.auditAnnotations"
     if len(items) > _ANNOTATIONS_MAX:
         causes.invalid(path, items, f"must not have more than {_ANNOTATIONS_MAX} auditAnnotations")
     seen: set[str] = set()
@@ -63,6 +70,8 @@ def _audit_annotations(causes: Causes, items: list[Obj], name: str, path: str) -
             causes.required(f"{here}.valueExpression", "valueExpression is not specified")
         elif len(value) > _VALUE_BYTES:
             causes.required(f"{here}.valueExpression", f"must not exceed {_VALUE_BYTES} bytes in length")
+        else:
+            expression(causes, value, f"{here}.valueExpression", known, ("string", "null_type"))
         if key in seen:
             causes.duplicate(f"{here}.key", key)
         seen.add(key)

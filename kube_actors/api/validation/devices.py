@@ -8,13 +8,14 @@ from typing import Any
 import orjson
 
 from kube_actors.api import Obj
-from kube_actors.api.validation import names
+from kube_actors.api.validation import expressions, names
 from kube_actors.api.validation.causes import Causes, Raw
 from kube_actors.api.validation.storage import driver_name
 
 SELECTORS_MAX, CONFIGS_MAX = 32, 32
 TAINT_EFFECTS = ("NoExecute", "NoSchedule", "None")
 _POOL_NAME_MAX, _NAME_MAX, _PARAMETERS_BYTES, _BINDING_MAX = 253, 32, 10 * 1024, 4
+_EXPRESSION_BYTES = 10 * 1024
 _OPERATORS = ("Equal", "Exists")
 
 Check = Callable[[Causes, Any, str], None]
@@ -114,6 +115,12 @@ def selector(causes: Causes, one: Obj, path: str) -> None:
     """An expression that picks devices."""
     if "cel" not in one:
         causes.required(f"{path}.cel")
+        return
+    text = one["cel"].get("expression", "")
+    if len(text) > _EXPRESSION_BYTES:
+        causes.too_long(f"{path}.cel.expression", _EXPRESSION_BYTES)
+    else:
+        expressions.device(causes, text, f"{path}.cel.expression")
 
 
 def configuration(causes: Causes, one: Obj, path: str) -> None:

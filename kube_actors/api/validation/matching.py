@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kube_actors.api import Obj
-from kube_actors.api.validation import names
+from kube_actors.api.validation import expressions, names
 from kube_actors.api.validation.causes import Causes
 from kube_actors.api.validation.metadata import label_selector
 
@@ -102,12 +102,15 @@ def _resources(causes: Causes, values: list[str], path: str) -> None:
 def match_conditions(causes: Causes, items: list[Obj], path: str, *, params: bool) -> None:
     """Expressions of which all have to be true. `params`: they may speak of the policy's parameters."""
     seen: set[str] = set()
+    variables = expressions.admission(params=params)
     if len(items) > _CONDITIONS_MAX:
         causes.too_many(path, len(items), _CONDITIONS_MAX)
     for index, condition in enumerate(items):
         here, name, expression = f"{path}[{index}]", condition.get("name", ""), condition.get("expression", "").strip()
         if not expression:
             causes.required(f"{here}.expression")
+        else:
+            expressions.expression(causes, expression, f"{here}.expression", variables, ("bool",))
         if not name:
             causes.required(f"{here}.name")
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from kube_actors.api import Obj
-from kube_actors.api.validation import names
+from kube_actors.api.validation import expressions, names
 from kube_actors.api.validation.causes import Causes
 from kube_actors.api.validation.matching import FAILURE_POLICIES, match_conditions, match_defaults, match_resources
 from kube_actors.api.validation.metadata import label_selector
@@ -47,7 +47,13 @@ def policy(causes: Causes, spec: Obj, *, kept_conditions: bool) -> None:
         items = spec.get("matchConditions") or []
         match_conditions(causes, items, "spec.matchConditions", params="paramKind" in spec)
     for index, variable in enumerate(spec.get("variables") or ()):
-        _variable(causes, variable, f"spec.variables[{index}]")
+        _variable(causes, variable, f"spec.variables[{index}]", variables_of(spec, index))
+
+
+def variables_of(spec: Obj, before: int | None = None) -> expressions.Variables:
+    """What an expression of the policy may speak of; of its own variables those that come before the given one."""
+    names = (one.get("name", "") for one in (spec.get("variables") or [])[:before])
+    return expressions.admission(params="paramKind" in spec, variables=filter(is_identifier, names))
 
 
 def keeps_conditions(new: Obj, old: Obj) -> bool:
@@ -77,14 +83,17 @@ def _param_kind(causes: Causes, kind: Obj, path: str) -> None:
         causes.invalid(f"{path}.kind", name, text)
 
 
-def _variable(causes: Causes, variable: Obj, path: str) -> None:
+def _variable(causes: Causes, variable: Obj, path: str, known: expressions.Variables) -> None:
     name = variable.get("name", "")
     if not name.strip():
         causes.required(f"{path}.name", "name is not specified")
     elif not is_identifier(name):
         causes.invalid(f"{path}.name", name, "must be a valid CEL identifier")
-    if not variable.get("expression", "").strip():
+    text = variable.get("expression", "")
+    if not text.strip():
         causes.required(f"{path}.expression", "expression is not specified")
+    else:
+        expressions.expression(causes, text, f"{path}.expression", known, ())
 
 
 def is_identifier(name: str) -> bool:
