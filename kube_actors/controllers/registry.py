@@ -24,6 +24,7 @@ from kube_actors.controllers.persistentvolume.expander import PersistentVolumeEx
 from kube_actors.controllers.persistentvolume.protection import ClaimProtectionController, VolumeProtectionController
 from kube_actors.controllers.persistentvolume.vac_protection import VolumeAttributesClassProtectionController
 from kube_actors.controllers.pod_gc import PodGCController
+from kube_actors.controllers.podautoscaler.controller import HorizontalPodAutoscalerController
 from kube_actors.controllers.replicaset.controller import ReplicaSetController, ReplicationControllerController
 from kube_actors.controllers.resource_quota import ResourceQuotaController
 from kube_actors.controllers.root_ca import RootCAController
@@ -46,6 +47,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     DisruptionController,
     StaleDisruptionController,
     ResourceQuotaController,
+    HorizontalPodAutoscalerController,
     DefaultStorageClassesController,
     PersistentVolumeBinder,
     PersistentVolumeExpander,

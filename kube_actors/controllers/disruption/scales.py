@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import cast
 
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError, NotFound
 from kube_actors.api.meta import controller_of, get_path, make_key, name_of, namespace_of, uid_of
-from kube_actors.api.resources import BUILTIN, Resource
 from kube_actors.client.informer import Informer
 from kube_actors.client.interface import Client
-from kube_actors.controllers.namespace.controller import Discovery
+from kube_actors.controllers.kinds import resource_of
 
 
 class NoScaleError(KubeActorsError):
@@ -63,7 +61,7 @@ class Scales:
         return uid_of(owner), int(get_path(owner, "spec", "replicas", default=1))
 
     async def _ask(self, namespace: str, ref: Obj, pod: str) -> int:
-        resource = await self._resource(ref)
+        resource = await resource_of(self._client, ref["apiVersion"], ref["kind"])
         if resource is None or "scale" not in resource.subresources:
             name = resource.qualified if resource is not None else str(ref["kind"])
             raise NoScaleError(f"{name} does not implement the scale subresource")
@@ -72,10 +70,3 @@ class Scales:
         except NotFound:
             raise NoScaleError(f'found no controllers for pod "{pod}"') from None
         return int(get_path(scale, "spec", "replicas", default=0))
-
-    async def _resource(self, ref: Obj) -> Resource | None:
-        known = BUILTIN.of_kind(ref["apiVersion"], ref["kind"])
-        if known is not None:
-            return known
-        found = await cast(Discovery, self._client).discover()
-        return next((each for each in found if (each.api_version, each.kind) == (ref["apiVersion"], ref["kind"])), None)
