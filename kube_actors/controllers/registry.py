@@ -10,6 +10,7 @@ from kube_actors.controllers.deployment.controller import DeploymentController
 from kube_actors.controllers.disruption.controller import DisruptionController
 from kube_actors.controllers.disruption.stale import StaleDisruptionController
 from kube_actors.controllers.endpoints.controller import EndpointsController
+from kube_actors.controllers.endpoints.mirror_controller import EndpointSliceMirroringController
 from kube_actors.controllers.endpoints.slice_controller import EndpointSliceController
 from kube_actors.controllers.ephemeral_volume import EphemeralVolumeController
 from kube_actors.controllers.garbage_collector.controller import GarbageCollectorController
@@ -56,6 +57,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     VolumeAttributesClassProtectionController,
     EphemeralVolumeController,
     EndpointSliceController,
+    EndpointSliceMirroringController,
     EndpointsController,
     NodeIpamController,
     NodeLifecycleController,

@@ -96,7 +96,20 @@ def endpoint(service: Obj, pod: Obj, ip: str, host: Obj | None) -> Obj:
         entry["zone"] = zone
     if own := membership.hostname(service, pod):
         entry["hostname"] = own
+    if ready and (hints := _hints(service, entry)):
+        entry["hints"] = hints
     return entry
+
+
+def _hints(service: Obj, entry: Obj) -> Obj:
+    """For whom the endpoint is near (spec.trafficDistribution)."""
+    wish, zone, node = service["spec"].get("trafficDistribution"), entry.get("zone"), entry.get("nodeName")
+    hints: Obj = {}
+    if wish in ("PreferClose", "PreferSameZone", "PreferSameNode") and zone:
+        hints["forZones"] = [{"name": zone}]
+    if wish == "PreferSameNode" and node:
+        hints["forNodes"] = [{"name": node}]
+    return hints
 
 
 def _ports_key(ports: Iterable[Obj]) -> Ports:
