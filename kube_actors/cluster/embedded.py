@@ -14,6 +14,8 @@ import asyncio
 import dataclasses
 import shutil
 import tempfile
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -24,7 +26,7 @@ from kube_actors.api.resources import NODES, SERVICE_ACCOUNTS
 from kube_actors.cluster import logs, sweep, wiring
 from kube_actors.cluster.config import ApiServerSection, ClusterConfig, StoreSection, WorkersSection
 from kube_actors.cluster.etcd import external
-from kube_actors.cluster.group import Group, start_together
+from kube_actors.cluster.group import Component, Group, start_together
 from kube_actors.cluster.kubeconfig import Kubeconfig
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki
@@ -129,6 +131,36 @@ class Cluster:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
 
+    def components(self, group: str) -> Sequence[Component]:
+        """The running objects of a component: `store`, `apiserver`, `scheduler`, `controller-manager`, `node NAME`."""
+        return next((each.members for each in self._groups if each.name == group), ())
+
+    async def restart(self, component: str) -> None:
+        """Stop a component and start it anew at its old address; for tests of software that must bear that.
+
+        `apiserver`, `scheduler`, `controller-manager` or a node's name. Simulated pods of a node start again, as
+        after a reboot. Raises KeyError for a component that there is not.
+        """
+        makers = self._makers()
+        make = makers[component]
+        index = next(i for i, group in enumerate(self._groups) if group.name in (component, f"node {component}"))
+        await self._groups[index].stop()
+        self._groups[index] = make()
+        await self._groups[index].start()
+
+    def _makers(self) -> dict[str, Callable[[], Group]]:
+        """How each component is made, by the name that `restart` takes."""
+        pki = Pki.open(self.plan.paths.pki)
+        nodes = {node.name: partial(wiring.node, self.plan, pki, node) for node in self.plan.nodes}
+        return {
+            "apiserver": lambda: wiring.api_server(self.plan, pki, store_tls=wiring.store_client_tls(self.plan, pki))[
+                0
+            ],
+            "scheduler": partial(wiring.scheduler, self.plan, pki),
+            "controller-manager": partial(wiring.controller_manager, self.plan, pki, MASTER),
+            **nodes,
+        }
+
     async def wait_ready(self) -> None:
         """Until every node is Ready and pods can be created in the default namespace."""
         wanted = {node.name for node in self.plan.nodes}
@@ -171,11 +203,7 @@ class Cluster:
             token_address=server.grpc_addresses[1],
         )
         await self._open_doors(pki)
-        parts = [
-            wiring.scheduler(self.plan, pki),
-            wiring.controller_manager(self.plan, pki, MASTER),
-            *(wiring.node(self.plan, pki, node) for node in self.plan.nodes),
-        ]
+        parts = [make() for name, make in self._makers().items() if name != "apiserver"]
         self._groups += parts
         await start_together(parts)
 
