@@ -128,6 +128,11 @@ class SchemaNode:
         )
 
     @property
+    def default(self) -> Any:
+        """What a field is that is not given, where the schema itself says it; None where it does not."""
+        return self._raw.get("default", self._target.get("default"))
+
+    @property
     def description(self) -> str:
         return str(self._raw.get("description") or self._target.get("description") or "")
 

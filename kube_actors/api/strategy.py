@@ -10,7 +10,6 @@ What needs the store or the clock (cluster IPs, uids, times) is the server's.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
 from typing import Any
 
@@ -201,16 +200,7 @@ def _update_pod(new: Obj, old: Obj) -> None:
     new["status"] = old["status"]
 
 
-def merge_string_data(obj: Obj) -> None:
-    """A Secret's stringData goes into data, encoded; it is never stored or shown."""
-    strings: dict[str, str] | None = obj.pop("stringData", None)
-    if strings:
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in strings.items()}
-        obj["data"] = {**(obj.get("data") or {}), **encoded}
-
-
 def _update_secret(new: Obj, old: Obj) -> None:
-    merge_string_data(new)
     new["type"] = new.get("type") or old.get("type", "")
 
 
@@ -328,7 +318,6 @@ def _create_job(obj: Obj) -> None:
 _CREATE: dict[tuple[str, str], Callable[[Obj], Any]] = {
     ("", "Namespace"): _create_namespace,
     ("", "Pod"): _create_pod,
-    ("", "Secret"): merge_string_data,
     ("", "Service"): _create_service,
     ("", "PersistentVolume"): _create_volume,
     ("", "PersistentVolumeClaim"): _create_claim,

@@ -10,10 +10,12 @@ from typing import Any
 from kube_actors.api import Obj, decode, defaults, encoding, errors
 from kube_actors.api.decode import Decoded, DecodeError
 from kube_actors.api.errors import Cause
+from kube_actors.api.gotext import go_quote
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver.request import DeleteOptions, Request
 
 STRICT, WARN, IGNORE = "Strict", "Warn", "Ignore"
+MAX_FIELD_MANAGER = 128
 PROPAGATIONS = ("Foreground", "Background", "Orphan")
 
 
@@ -108,6 +110,19 @@ def delete_options_of(raw: dict[str, Any]) -> DeleteOptions:
         propagation=propagation,
         dry_run=bool(dry_run),
     )
+
+
+def check_field_manager(name: str) -> list[Cause]:
+    """Kubernetes: ValidateFieldManager of meta/v1/validation."""
+    causes = []
+    if len(name.encode()) > MAX_FIELD_MANAGER:
+        text = f"Too long: may not be more than {MAX_FIELD_MANAGER} bytes"
+        causes.append(Cause("FieldValueTooLong", text, "fieldManager"))
+    for at, char in enumerate(name):
+        if not char.isprintable():
+            text = f"invalid character U+{ord(char):04X} (at position {len(name[:at].encode())})"
+            causes.append(Cause("FieldValueInvalid", f"Invalid value: {go_quote(name)}: {text}", "fieldManager"))
+    return causes
 
 
 def check_dry_run(values: list[Any]) -> list[Cause]:

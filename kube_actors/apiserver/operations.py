@@ -13,7 +13,17 @@ from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj, decode, encoding, errors, kinds, validation
 from kube_actors.api.decode import DecodeError
 from kube_actors.api.resources import PODS, Resource, builtin
-from kube_actors.apiserver import authz, binding, decoding, listing, patching, scale, strategies, versions
+from kube_actors.apiserver import (
+    authz,
+    binding,
+    decoding,
+    listing,
+    ownership,
+    patching,
+    scale,
+    strategies,
+    versions,
+)
 from kube_actors.apiserver.admission.chain import Attributes, Operation
 from kube_actors.apiserver.authz import Authorizer
 from kube_actors.apiserver.cache.cache import Cache
@@ -107,7 +117,8 @@ class Operations:
         obj = decoding.body(request, target.resource, data, options.field_validation)
         if self._reviews.answers(target.resource):
             return Written(encoding.dumps(self._reviews.answer(request, obj)), True)
-        return await self._registry.create(request, obj, options)
+        record = ownership.recorder(request, options, self._clock.now())
+        return await self._registry.create(request, obj, options, record=record)
 
     async def update(self, request: Request, data: bytes, options: WriteOptions) -> Written:
         """Replace an object, its status, its scale or its finalizers."""
@@ -121,19 +132,52 @@ class Operations:
         _check_name(target, obj)
         # Each attempt changes its own copy: the first may have filled in what the second must not see.
         copy = encoding.dumps(obj)
-        return await self._registry.update(request, lambda _: encoding.loads(copy), options, mode=mode)
+        record = ownership.recorder(request, options, self._clock.now())
+        return await self._registry.update(request, lambda _: encoding.loads(copy), options, mode=mode, record=record)
 
     async def patch(self, request: Request, kind: str, data: bytes, options: WriteOptions) -> Written:
         """Patch an object, its status or its scale; `kind` is the patch's media type."""
         self.authorize(request, "patch")
         target = request.target
+        patching.check_options(kind, options)
+        if kind == patching.APPLY_PATCH:
+            return await self._apply(request, data, options)
         if target.subresource == "scale":
             change_scale = patching.change_of(request, scale.SCALE, kind, data, options)
             return await self._write_scale(
                 request, lambda parent: scale.apply_scale(parent, change_scale(scale.scale_of(parent))), options
             )
         change = patching.change_of(request, target.resource, kind, data, options)
-        return await self._registry.update(request, _existing(target, change), options, mode=_mode(target))
+        record = ownership.recorder(request, options, self._clock.now())
+        existing = _existing(target, change)
+        return await self._registry.update(request, existing, options, mode=_mode(target), record=record)
+
+    async def _apply(self, request: Request, data: bytes, options: WriteOptions) -> Written:
+        """Server-side apply, which may create the object."""
+        target, now = request.target, self._clock.now()
+        if target.subresource == "scale":
+            return await self._apply_scale(request, data, options)
+        config = patching.configuration(target.resource, data)
+        change = patching.apply_of(request, target.resource, config, options, now)
+
+        def change_or_create(current: Obj | None) -> Obj:
+            if current is None:
+                if target.subresource:
+                    raise errors.not_found(target.resource.plural, target.resource.group, target.name)
+                self.authorize(request, "create")
+            return change(current)
+
+        return await self._registry.update(request, change_or_create, options, mode=_mode(target), creates=True)
+
+    async def _apply_scale(self, request: Request, data: bytes, options: WriteOptions) -> Written:
+        config = patching.configuration(scale.SCALE, data)
+        wanted = scale.parent_config(request.target.resource, config.obj)
+        config.check(request, options.field_validation)
+        change = ownership.applier(request, options, wanted, self._clock.now())
+        if "scale" not in request.target.resource.subresources:
+            raise no_such_path(request.target)
+        written = await self._registry.update(request, _existing(request.target, change), options, mode=SCALE)
+        return Written(encoding.dumps(scale.scale_of(encoding.loads(written.data))))
 
     async def delete(self, request: Request, options: DeleteOptions) -> bytes:
         """The object where it stays or its kind answers so, else a Status."""
@@ -214,7 +258,9 @@ class Operations:
     async def _write_scale(self, request: Request, change: patching.Change, options: WriteOptions) -> Written:
         if "scale" not in request.target.resource.subresources:
             raise no_such_path(request.target)
-        written = await self._registry.update(request, _existing(request.target, change), options, mode=SCALE)
+        record = ownership.recorder(request, options, self._clock.now())
+        existing = _existing(request.target, change)
+        written = await self._registry.update(request, existing, options, mode=SCALE, record=record)
         return Written(encoding.dumps(scale.scale_of(encoding.loads(written.data))))
 
     def _scale_body(self, data: bytes) -> Obj:

@@ -37,7 +37,7 @@ class WriteOptions:
     dry_run: bool = False
     field_manager: str = ""
     field_validation: str = ""
-    force: bool = False
+    force: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,8 @@ class Request:
     target: Target
     warnings: list[str] = field(default_factory=list)
     audit_annotations: dict[str, str] = field(default_factory=dict)
+    # The program of the client, as a User-Agent header has it.
+    agent: str = ""
 
     def warn(self, text: str) -> None:
         if text not in self.warnings:
@@ -82,4 +84,4 @@ class Request:
 
     def to(self, target: Target) -> Request:
         """The same user's request for something else, of which the client is told as of this one."""
-        return Request(self.user, target, self.warnings, self.audit_annotations)
+        return Request(self.user, target, self.warnings, self.audit_annotations, self.agent)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kube_actors.api import Obj, errors
 from kube_actors.api.errors import Cause
+from kube_actors.api.managed import shapes, typed
 from kube_actors.api.meta import get_path
 from kube_actors.api.resources import Resource
 from kube_actors.api.selectors import LabelSelector
@@ -40,6 +41,20 @@ def selector_text(selector: Obj) -> str:
     parts = [(key, f"{key}={value}") for key, value in labels.items()]
     parts += [(one.key, str(one)) for one in expressions.requirements]
     return ",".join(text for _, text in sorted(parts))
+
+
+def parent_config(resource: Resource, config: Obj) -> Obj:
+    """What an applied Scale configures of the workload. Raises a plain ApiError for what is no Scale."""
+    try:
+        typed.check(shapes.of(SCALE), config)
+    except typed.TypedError as error:
+        metadata = config.get("metadata") or {}
+        where = f"{metadata.get('namespace') or ''}/{metadata.get('name') or ''}; autoscaling/v1, Kind=Scale"
+        raise errors.ApiError(f"failed to create typed patch object ({where}): {error}") from None
+    spec = config.get("spec") or {}
+    metadata = {key: value for key, value in (config.get("metadata") or {}).items() if key in ("name", "namespace")}
+    wanted: Obj = {"kind": resource.kind, "apiVersion": resource.api_version, "metadata": metadata}
+    return wanted | ({"spec": {"replicas": spec["replicas"]}} if "replicas" in spec else {})
 
 
 def apply_scale(parent: Obj, scale: Obj) -> Obj:

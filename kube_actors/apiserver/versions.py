@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kube_actors.api import Obj, encoding
-from kube_actors.api.resources import EVENTS, Resource, builtin
+from kube_actors.api.resources import BUILTIN, EVENTS, Resource, builtin
 
 Convert = Callable[[Obj], Obj]
 
@@ -110,6 +110,14 @@ def stored(resource: Resource) -> Resource:
     """The resource as which the objects of `resource` are stored."""
     view = _VIEWS.get(resource)
     return resource if view is None else view.stored
+
+
+def sibling(resource: Resource, api_version: str) -> Resource | None:
+    """The same objects in another version; None where that is not served."""
+    if resource.api_version == api_version:
+        return resource
+    other = BUILTIN.of_kind(api_version, resource.kind)
+    return other if other is not None and stored(other) == stored(resource) else None
 
 
 def to_stored(resource: Resource, obj: Obj) -> Obj:

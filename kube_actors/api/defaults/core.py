@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 
 from kube_actors.api import Obj
@@ -43,7 +44,12 @@ def _service(obj: Obj) -> None:
 
 
 def _secret(obj: Obj) -> None:
+    """The type; stringData goes into data, encoded: it is never stored, shown or owned."""
     obj.setdefault("type", "Opaque")
+    strings: dict[str, str] | None = obj.pop("stringData", None)
+    if strings:
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in strings.items()}
+        obj["data"] = {**(obj.get("data") or {}), **encoded}
 
 
 def _endpoints(obj: Obj) -> None:

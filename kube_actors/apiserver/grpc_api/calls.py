@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 from kube_actors.aio.clock import Clock
@@ -48,7 +49,7 @@ class Calls:
 
     async def patch(self, message: pb.PatchRequest, user: User) -> bytes:
         target = options.named(options.target(self._resources, message.ref))
-        chosen = options.write(message.options)
+        chosen = replace(options.write(message.options), force=message.force or None)
         written = await self._operations.patch(Request(user, target), message.type, message.patch, chosen)
         return written.data
 

@@ -40,7 +40,7 @@ def fill_new(obj: Obj, now: float) -> None:
     version = metadata.pop("resourceVersion", "")
     if version and version != "0":
         raise internal("resourceVersion should not be set on objects to be created")
-    for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink", "managedFields"):
+    for key in ("deletionTimestamp", "deletionGracePeriodSeconds", "selfLink"):
         metadata.pop(key, None)
     if metadata.get("generateName") and not metadata.get("name"):
         metadata["name"] = generated_name(metadata["generateName"])
@@ -68,8 +68,7 @@ def keep_fixed(new: Obj, old: Obj) -> None:
             metadata[key] = before[key]
         else:
             metadata.pop(key, None)
-    for key in ("selfLink", "managedFields"):
-        metadata.pop(key, None)
+    metadata.pop("selfLink", None)
 
 
 def parse_version(text: str) -> int:

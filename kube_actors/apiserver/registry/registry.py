@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kube_actors.aio.clock import Clock
-from kube_actors.api import Obj, encoding, errors, validation
+from kube_actors.api import Obj, encoding, errors, managed, validation
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver import strategies, versions
 from kube_actors.apiserver.admission.chain import Attributes, Chain, Operation
 from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.cache.entry import Entry
+from kube_actors.apiserver.ownership import Record
 from kube_actors.apiserver.registry import deletion, metadata
 from kube_actors.apiserver.registry.allocation import Allocators
 from kube_actors.apiserver.registry.deletion import Step
@@ -101,12 +102,19 @@ class Registry:
         self._leases = leases
         self._clock = clock
 
-    async def create(self, request: Request, obj: Obj, options: WriteOptions) -> Written:
-        """Write a new object. `obj` is decoded and has its defaults; it is changed in place."""
+    async def create(
+        self, request: Request, obj: Obj, options: WriteOptions, *, record: Record | None = None
+    ) -> Written:
+        """Write a new object. `obj` is decoded and has its defaults; it is changed in place.
+
+        Without `record` its managedFields are taken as they are.
+        """
         target = request.target
         strategy = strategies.of(target.resource)
         metadata.check_namespace(target, obj)
         generated = bool(obj["metadata"].get("generateName")) and not obj["metadata"].get("name")
+        if record is not None:
+            record(obj, None)
         attributes = Attributes(request, Operation.CREATE, obj, None, options)
         await self.admission.admit(attributes)
         obj = attributes.obj or obj
@@ -128,8 +136,14 @@ class Registry:
         options: WriteOptions,
         *,
         mode: Mode = MAIN,
+        record: Record | None = None,
+        creates: bool = False,
     ) -> Written:
-        """Change an object: `change` is called with the present state, again after every conflict."""
+        """Change an object: `change` is called with the present state, again after every conflict.
+
+        Without `record` its managedFields are what the change makes of them. `creates`: an object that does not
+        exist is created, whatever its kind says.
+        """
         target = request.target
         resource = target.resource
         strategy = strategies.of(resource)
@@ -141,8 +155,8 @@ class Registry:
                 entry, fresh = await self._read(resource, key), True
             try:
                 if entry is None:
-                    return await self._create_by_update(request, strategy, change, options)
-                outcome = await self._try_update(request, strategy, entry, change, options, mode, fresh)
+                    return await self._create_by_update(request, strategy, change, options, record, creates)
+                outcome = await self._try_update(request, strategy, entry, change, options, mode, record, fresh)
             except RevisionConflict as conflict:
                 entry, fresh = _entry(key, conflict.current), True
                 continue
@@ -212,13 +226,21 @@ class Registry:
         return Written(_served(resource, entry), True)
 
     async def _create_by_update(
-        self, request: Request, strategy: Strategy, change: Change, options: WriteOptions
+        self,
+        request: Request,
+        strategy: Strategy,
+        change: Change,
+        options: WriteOptions,
+        record: Record | None,
+        creates: bool,
     ) -> Written:
         obj = change(None)
         resource = request.target.resource
-        if not strategy.rules.create_on_update or metadata.parse_version(obj["metadata"].get("resourceVersion", "")):
-            raise errors.not_found(resource.plural, resource.group, request.target.name)
-        return await self.create(request, obj, options)
+        if not creates:
+            version = metadata.parse_version(obj["metadata"].get("resourceVersion", ""))
+            if not strategy.rules.create_on_update or version:
+                raise errors.not_found(resource.plural, resource.group, request.target.name)
+        return await self.create(request, obj, options, record=record)
 
     async def _try_update(
         self,
@@ -228,6 +250,7 @@ class Registry:
         change: Change,
         options: WriteOptions,
         mode: Mode,
+        record: Record | None,
         fresh: bool,
     ) -> Written | None:
         """One attempt on the state `entry`. None: nothing would change, but the state may be an old one."""
@@ -238,6 +261,8 @@ class Registry:
         metadata.check_uid(resource, target.name, new, old)
         self._check_version(strategy, new, entry, target)
         metadata.keep_fixed(new, old)
+        if record is not None:
+            record(new, old)
         attributes, new = await self._admit_update(request, new, old, options, mode)
         reservation = None
         if mode.allocates:
@@ -250,6 +275,7 @@ class Registry:
             if attributes is not None:
                 await self.admission.validate(attributes)
             new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"]
+            managed.settle(old, new)
             if options.dry_run:
                 await _undo(reservation)
                 return Written(encoding.dumps(new))

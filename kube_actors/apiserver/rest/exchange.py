@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import yaml
 from aiohttp import web
 
 from kube_actors.api import encoding, errors
 from kube_actors.api.protobuf import envelope
 from kube_actors.api.resources import Resource
+from kube_actors.apiserver import yamls
 from kube_actors.apiserver.rest import negotiation, query
 from kube_actors.apiserver.rest.metrics import NO_RESOURCE, Labels
 from kube_actors.apiserver.rest.paths import ResourcePath
@@ -43,6 +43,11 @@ class Exchange:
         self.headers: dict[str, str] = {}
 
     @property
+    def agent(self) -> str:
+        """The program that asks."""
+        return self.request.headers.get("User-Agent", "")
+
+    @property
     def labels(self) -> Labels:
         """For metrics."""
         path = self.resource_path
@@ -66,9 +71,9 @@ class Exchange:
         if media_type == negotiation.PROTOBUF:
             return _from_protobuf(self.body, resource)
         try:
-            return encoding.dumps(yaml.load(self.body, Loader=_LOADER))
-        except (yaml.YAMLError, TypeError) as error:
-            raise errors.BadRequest(f"error converting YAML to JSON: yaml: {_one_line(error)}") from None
+            return encoding.dumps(yamls.parse(self.body)[0])
+        except (yamls.YamlError, TypeError) as error:
+            raise errors.BadRequest(f"error converting YAML to JSON: {error}") from None
 
     async def begin_stream(self, content_type: str) -> web.StreamResponse:
         """Send the headers of an answer whose body comes piece by piece."""
@@ -103,18 +108,3 @@ def _summary(body: bytes) -> str:
     shown = body[:30]
     text = shown.decode(errors="replace") if body[:1] == b"{" else shown.hex()
     return f"{text} ..." if len(body) > len(shown) else text
-
-
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML as Kubernetes reads it: a timestamp is a string."""
-
-
-_Loader.yaml_implicit_resolvers = {
-    key: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for key, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-_LOADER = _Loader
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())

@@ -44,8 +44,8 @@ def listing(query: Query) -> ListOptions:
     )
 
 
-def write(query: Query) -> WriteOptions:
-    """Options of create, update and patch. Raises Invalid."""
+def write(query: Query, kind: str) -> WriteOptions:
+    """Options of a write; `kind` is CreateOptions, UpdateOptions or PatchOptions. Raises Invalid."""
     if not query:
         return _NO_WRITE_OPTIONS
     causes = decoding.check_dry_run([query["dryRun"]] if query.get("dryRun") else [])
@@ -53,9 +53,12 @@ def write(query: Query) -> WriteOptions:
     if validation not in ("", decoding.STRICT, decoding.WARN, decoding.IGNORE):
         text = f'Unsupported value: "{validation}": supported values: "Ignore", "Strict", "Warn"'
         causes.append(errors.Cause("FieldValueNotSupported", text, "fieldValidation"))
+    manager = query.get("fieldManager", "")
+    causes += decoding.check_field_manager(manager)
     if causes:
-        raise errors.invalid("CreateOptions", "meta.k8s.io", "", causes)
-    return WriteOptions(bool(query.get("dryRun")), query.get("fieldManager", ""), validation, is_true(query, "force"))
+        raise errors.invalid(kind, "meta.k8s.io", "", causes)
+    force = is_true(query, "force") if "force" in query else None
+    return WriteOptions(bool(query.get("dryRun")), manager, validation, force)
 
 
 def deletion(query: Query, body: bytes) -> DeleteOptions:

@@ -54,7 +54,7 @@ class ResourceHandler:
             if _verb(exchange.request.method, path) not in subresource_verbs(resource, path.subresource):
                 raise method_not_allowed()
         target = Target(resource, path.namespace, path.name, path.subresource)
-        request = Request(user, target, exchange.warnings)
+        request = Request(user, target, exchange.warnings, agent=exchange.agent)
         if method is None:
             raise method_not_allowed()
         return await method(exchange, request)
@@ -132,7 +132,7 @@ class ResourceHandler:
             raise method_not_allowed()
         form = _form(exchange, request)
         written = await self._operations.create(
-            request, exchange.json_body(target.resource), query.write(exchange.query)
+            request, exchange.json_body(target.resource), query.write(exchange.query, "CreateOptions")
         )
         return self._written(request, written, form)
 
@@ -141,7 +141,7 @@ class ResourceHandler:
             raise method_not_allowed()
         form = _form(exchange, request)
         body = exchange.json_body(request.target.resource)
-        written = await self._operations.update(request, body, query.write(exchange.query))
+        written = await self._operations.update(request, body, query.write(exchange.query, "UpdateOptions"))
         return self._written(request, written, form)
 
     async def _patch(self, exchange: Exchange, request: Request) -> Answer:
@@ -149,7 +149,8 @@ class ResourceHandler:
             raise method_not_allowed()
         form = _form(exchange, request)
         kind = exchange.request.headers.get("Content-Type", "").partition(";")[0].strip()
-        written = await self._operations.patch(request, kind, exchange.body, query.write(exchange.query))
+        options = query.write(exchange.query, "PatchOptions")
+        written = await self._operations.patch(request, kind, exchange.body, options)
         return self._written(request, written, form)
 
     async def _delete(self, exchange: Exchange, request: Request) -> Answer:

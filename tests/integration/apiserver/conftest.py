@@ -85,7 +85,7 @@ def run_kubectl(server: Server):
         )
     )
 
-    async def run(*args: str, stdin: str = "", fails: bool = False) -> str:
+    async def run(*args: str, stdin: str = "", fails: bool = False, shown: str = "") -> str:
         process = await asyncio.create_subprocess_exec(
             program,
             f"--kubeconfig={config}",
@@ -98,6 +98,6 @@ def run_kubectl(server: Server):
         async with asyncio.timeout(60):
             output, complaints = await process.communicate(stdin.encode())
         assert (process.returncode != 0) == fails, complaints.decode()
-        return (complaints if fails else output).decode()
+        return (complaints if fails and shown != "output" else output).decode()
 
     return run

@@ -181,3 +181,46 @@ async def test_a_namespace_ends_with_its_finalizer(server, run_kubectl):
     await client.update(NAMESPACES, namespace, subresource="finalize")
     await client.stop()
     assert await deleting == ['namespace "x" deleted\n']
+
+
+async def test_server_side_apply_owns_what_it_applies(run_kubectl):
+    first = await apply(run_kubectl, DEMO, "--server-side")
+    assert [line.split()[-1] for line in first] == ["serverside-applied"] * 5
+    version = "jsonpath={.metadata.resourceVersion}"
+    before = await run_kubectl("get", "deploy/web", "-n", "demo", "-o", version)
+    await apply(run_kubectl, DEMO, "--server-side")
+    assert await run_kubectl("get", "deploy/web", "-n", "demo", "-o", version) == before
+    await run_kubectl("scale", "deploy/web", "--replicas=7", "-n", "demo")
+    refused = await run_kubectl("apply", "--server-side", "-f", "-", stdin=DEMO, fails=True)
+    assert 'conflict with "kubectl" with subresource "scale" using apps/v1: .spec.replicas' in refused
+    await apply(run_kubectl, DEMO, "--server-side", "--force-conflicts")
+    shown = await run_kubectl("get", "deploy/web", "-n", "demo", "-o", "yaml", "--show-managed-fields")
+    metadata = yaml.safe_load(shown)["metadata"]
+    assert [(one["manager"], one["operation"]) for one in metadata["managedFields"]] == [("kubectl", "Apply")]
+    assert "managedFields" not in await run_kubectl("get", "deploy/web", "-n", "demo", "-o", "yaml")
+
+
+async def test_objects_applied_from_the_client_go_over_to_the_server_without_a_conflict(run_kubectl):
+    await apply(run_kubectl)
+    changed = DEMO.replace("replicas: 3", "replicas: 5").replace("greeting: hello", "greeting: bye")
+    await apply(run_kubectl, changed, "--server-side")
+    spec = yaml.safe_load(await run_kubectl("get", "deploy/web", "-n", "demo", "-o", "yaml"))["spec"]
+    assert spec["replicas"] == 5
+    dropped = changed.replace("data: {greeting: bye}", "data: {other: x}")
+    await apply(run_kubectl, dropped, "--server-side")
+    data = await run_kubectl("get", "cm/settings", "-n", "demo", "-o", "jsonpath={.data}")
+    assert data == '{"other":"x"}'
+
+
+async def test_a_diff_tells_what_an_apply_would_change(run_kubectl):
+    await apply(run_kubectl)
+    config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings, namespace: demo}\ndata: {greeting: hello}\n"
+    assert await run_kubectl("diff", "-f", "-", stdin=config) == ""
+    difference = await run_kubectl("diff", "-f", "-", stdin=config.replace("hello", "bye"), fails=True, shown="output")
+    assert "-  greeting: hello\n+  greeting: bye\n" in difference
+    server_side = await run_kubectl(
+        "diff", "--server-side", "--force-conflicts", "-f", "-", stdin=config.replace("hello", "bye"), fails=True,
+        shown="output",
+    )  # fmt: skip
+    assert "-  greeting: hello\n+  greeting: bye\n" in server_side
+    assert await run_kubectl("get", "cm/settings", "-n", "demo", "-o", "jsonpath={.data.greeting}") == "hello"

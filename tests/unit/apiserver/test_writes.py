@@ -257,7 +257,7 @@ async def test_a_body_of_another_kind_is_refused(api):
         await api.create(CONFIGMAPS, {"kind": "Secret", "metadata": {"name": "a"}})
 
 
-async def test_patches_of_every_kind_but_apply_are_done(api):
+async def test_patches_of_every_kind_are_done(api):
     await api.create(DEPLOYMENTS, _deployment())
     merged = await api.patch(DEPLOYMENTS, "d", {"metadata": {"labels": {"a": "1"}}})
     assert merged["metadata"]["labels"]["a"] == "1"
@@ -266,8 +266,11 @@ async def test_patches_of_every_kind_but_apply_are_done(api):
     strategic = {"spec": {"template": {"spec": {"containers": [{"name": "c", "image": "other"}]}}}}
     patched = await api.patch(DEPLOYMENTS, "d", strategic, "strategic-merge-patch+json")
     assert [one["image"] for one in patched["spec"]["template"]["spec"]["containers"]] == ["other"]
-    with pytest.raises(errors.UnsupportedMediaType, match=r"server-side apply"):
-        await api.patch(DEPLOYMENTS, "d", {}, "apply-patch+yaml")
+    applied = {"apiVersion": "apps/v1", "kind": "Deployment", "spec": {"paused": True}}
+    paused = await api.patch(DEPLOYMENTS, "d", applied, "apply-patch+yaml", field_manager="m")
+    assert paused["spec"]["paused"] is True
+    with pytest.raises(errors.UnsupportedMediaType, match=r"accepted media types include: application/json-patch"):
+        await api.patch(DEPLOYMENTS, "d", {}, "text+plain")
     with pytest.raises(errors.Invalid, match=r"^the server rejected our request due to an error in our request$"):
         await api.patch(DEPLOYMENTS, "d", [{"op": "test", "path": "/kind", "value": "x"}], "json-patch+json")
 
