@@ -16,6 +16,7 @@ from kube_actors.apiserver.admission.plugins import Sources, default_plugins
 from kube_actors.apiserver.admission.quota_ledger import QuotaLedger
 from kube_actors.apiserver.authn import Authenticator, StaticTokens
 from kube_actors.apiserver.authz import StaticAuthorizer
+from kube_actors.apiserver.bootstrap.identity import Identity
 from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.cache.entry import FieldReader
 from kube_actors.apiserver.compaction import Compactor
@@ -118,6 +119,8 @@ class ApiServer:
             raise
         compactor = Compactor(self._storage, self._clock, config.compaction_seconds)
         self._tasks.spawn_forever(compactor.run(), "compact")
+        identity = Identity(pipeline.operations, self._clock, f"{config.advertise_address}:{self.rest_port}")
+        self._tasks.spawn_forever(identity.run(), "identity")
         self._rest.ready = True
         log.info("api server serves", rest=self.rest_port, grpc=self.grpc_addresses)
 
@@ -136,13 +139,8 @@ class ApiServer:
     async def _bootstrap(self) -> None:
         config, pipeline = self._config, self._pipeline
         try:
-            await bootstrap.run(
-                pipeline.operations,
-                pipeline.allocators.first_ip,
-                config.service_cidr,
-                config.advertise_address,
-                self._rest.port,
-            )
+            first_ip, now = pipeline.allocators.first_ip, self._clock.now()
+            await bootstrap.run(pipeline.operations, config, first_ip, self._rest.port, now)
         except errors.ApiError as error:
             raise errors.ConfigError(f"the cluster's first objects cannot be written: {error}") from error
 
