@@ -64,7 +64,8 @@ class Cause:
 class ApiError(KubeActorsError):
     """A refusal as Kubernetes words it; `status()` is the Status object that clients receive."""
 
-    code: ClassVar[int] = 500
+    # Of an error that was received or given by a webhook: the one of its Status.
+    code: int = 500
     reason: ClassVar[str] = ""
     grpc_code = "INTERNAL"
 
@@ -192,7 +193,7 @@ def from_status(status: dict[str, Any]) -> ApiError:
     """The error that a received Status describes; ApiError itself for a reason without a class."""
     details = status.get("details") or {}
     cls = _BY_REASON.get(status.get("reason", ""), ApiError)
-    return cls(
+    error = cls(
         status.get("message", ""),
         group=details.get("group", ""),
         kind=details.get("kind", ""),
@@ -200,6 +201,8 @@ def from_status(status: dict[str, Any]) -> ApiError:
         retry_after=details.get("retryAfterSeconds", 0),
         status=status,
     )
+    error.code = status.get("code") or error.code
+    return error
 
 
 def qualified(resource: str, group: str) -> str:

@@ -27,6 +27,9 @@ class CacheLookup:
         kv, _ = await self._storage.get(resource.store_key(namespace, name).encode())
         return None if kv is None else encoding.decode(kv.value, kv.mod_revision)
 
+    def changed(self, resource: Resource) -> int:
+        return self._cache.bucket(resource).changed
+
     def all(self, resource: Resource, namespace: str = "") -> list[Obj]:
         bucket = self._cache.bucket(resource)
         return [self._decode(resource, entry) for entry in bucket.entries(*bucket.keys(namespace))]

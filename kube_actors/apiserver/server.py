@@ -32,6 +32,7 @@ from kube_actors.apiserver.rest.server import RestServer
 from kube_actors.apiserver.reviews import Reviews
 from kube_actors.apiserver.storage import Storage
 from kube_actors.apiserver.streams import Agents, Streams
+from kube_actors.apiserver.webhooks.client import WebhookClient
 from kube_actors.rpc.pb import api_pb2
 from kube_actors.rpc.server import Server, Service
 from kube_actors.store.client import StoreClient
@@ -53,7 +54,8 @@ class Pipeline:
         self.allocators = Allocators(storage, clock, config.service_cidr, config.node_port_range)
         lookup = CacheLookup(self.cache, storage)
         ledger = QuotaLedger(self.cache, storage)
-        admission = Chain(default_plugins(Sources(lookup, self.authorizer, ledger, clock)))
+        self.webhooks = WebhookClient(lookup)
+        admission = Chain(default_plugins(Sources(lookup, self.authorizer, ledger, clock, self.webhooks)))
         registry = ObjectRegistry(
             storage,
             self.cache,
@@ -134,6 +136,7 @@ class ApiServer:
             await self._grpc.stop(grace=0.5)
         await self._rest.stop()
         await self._pipeline.agents.stop()
+        await self._pipeline.webhooks.stop()
         await self._storage.stop()
 
     async def _bootstrap(self) -> None:

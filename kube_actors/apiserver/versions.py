@@ -141,3 +141,9 @@ def bytes_converter(resource: Resource) -> Callable[[bytes], bytes] | None:
         return encoding.dumps(convert(encoding.loads(data)))
 
     return convert_bytes
+
+
+def equivalents(resource: Resource) -> tuple[Resource, ...]:
+    """The other versions of a resource: they show the same objects."""
+    kept = stored(resource)
+    return tuple(one for one in dict.fromkeys((kept, *_VIEWS)) if one != resource and stored(one) == kept)

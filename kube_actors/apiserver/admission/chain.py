@@ -9,6 +9,7 @@ from typing import Protocol
 
 from kube_actors.api import Obj, errors
 from kube_actors.api.resources import Resource
+from kube_actors.apiserver.admission.rounds import Rounds
 from kube_actors.apiserver.request import DeleteOptions, Request, Target, User, WriteOptions
 
 # How many different (operation, resource, subresource) the chain remembers its plugins for.
@@ -40,6 +41,7 @@ class Attributes:
     old: Obj | None
     options: WriteOptions | DeleteOptions = NO_OPTIONS
     kind: Resource | None = None
+    _rounds: Rounds | None = None
 
     @property
     def user(self) -> User:
@@ -52,6 +54,17 @@ class Attributes:
     @property
     def resource(self) -> Resource:
         return self.request.target.resource
+
+    @property
+    def rounds(self) -> Rounds:
+        """Made for the first plugin that asks: most requests meet none."""
+        if self._rounds is None:
+            self._rounds = Rounds()
+        return self._rounds
+
+    @property
+    def wants_second_round(self) -> bool:
+        return self._rounds is not None and self._rounds.again
 
     @property
     def dry_run(self) -> bool:
@@ -106,6 +119,9 @@ class Lookup(Protocol):
     async def read(self, resource: Resource, namespace: str, name: str) -> Obj | None:
         """As the store has it."""
 
+    def changed(self, resource: Resource) -> int:
+        """The revision of the latest change of any object of a resource, as the cache has it."""
+
     def all(self, resource: Resource, namespace: str = "") -> list[Obj]:
         """All of a resource, or of a namespace's, as the cache has them. For resources of which there are few."""
 
@@ -137,6 +153,10 @@ class Chain:
             plugins = _remember(self._admits, self._admitting, key)
         for plugin in plugins:
             await plugin.admit(attributes)
+        if attributes.wants_second_round:
+            attributes.rounds.number = 1
+            for plugin in plugins:
+                await plugin.admit(attributes)
 
     async def validate(self, attributes: Attributes) -> None:
         """Ask the plugins about the object as it will be written. Raises the first refusal."""

@@ -24,7 +24,12 @@ from kube_actors.apiserver.admission.runtime_class import RuntimeClass
 from kube_actors.apiserver.admission.service_account import ServiceAccount
 from kube_actors.apiserver.admission.storage_object_in_use_protection import StorageObjectInUseProtection
 from kube_actors.apiserver.admission.taint_nodes_by_condition import TaintNodesByCondition
+from kube_actors.apiserver.admission.webhook.calling import Caller
+from kube_actors.apiserver.admission.webhook.hooks import MUTATING, VALIDATING, Hooks
+from kube_actors.apiserver.admission.webhook.mutating import MutatingAdmissionWebhook
+from kube_actors.apiserver.admission.webhook.validating import ValidatingAdmissionWebhook
 from kube_actors.apiserver.authz import Authorizer
+from kube_actors.apiserver.webhooks.client import WebhookClient
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +40,13 @@ class Sources:
     authorizer: Authorizer
     ledger: QuotaLedger
     clock: Clock
+    webhooks: WebhookClient
 
 
 def default_plugins(sources: Sources) -> list[Plugin]:
     """Fresh ones, in the order in which requests meet them."""
     lookup, authorizer = sources.lookup, sources.authorizer
+    caller = Caller(lookup, sources.webhooks, authorizer)
     return [
         NamespaceLifecycle(lookup),
         LimitRanger(lookup),
@@ -57,5 +64,7 @@ def default_plugins(sources: Sources) -> list[Plugin]:
         CertificateSubjectRestriction(),
         DefaultIngressClass(lookup),
         PodTopologyLabels(lookup),
+        MutatingAdmissionWebhook(Hooks(lookup, MUTATING), caller),
+        ValidatingAdmissionWebhook(Hooks(lookup, VALIDATING), caller),
         ResourceQuota(sources.ledger, sources.clock),
     ]

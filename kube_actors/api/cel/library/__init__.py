@@ -5,10 +5,22 @@ expression is evaluated, plain maps with a key that names the type, since that i
 functions. Source of the rules: k8s.io/apiserver/pkg/cel/library.
 """
 
-from kube_actors.api.cel.library import json_patches, lists, net, numbers, quantities, regexes, semvers, sets, urls
+from kube_actors.api.cel.library import (
+    authorizer,
+    json_patches,
+    lists,
+    net,
+    numbers,
+    quantities,
+    regexes,
+    semvers,
+    sets,
+    urls,
+)
 from kube_actors.api.cel.library.functions import Function
 
 FUNCTIONS: tuple[Function, ...] = (
+    *authorizer.FUNCTIONS,
     *json_patches.FUNCTIONS,
     *lists.FUNCTIONS,
     *net.FUNCTIONS,

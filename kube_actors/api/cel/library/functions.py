@@ -15,6 +15,10 @@ from cel_expr_python import cel
 OPAQUE = {"Quantity": "kubernetes.Quantity", "IP": "net.IP", "CIDR": "net.CIDR", "URL": "kubernetes.URL"} | {
     "Semver": "kubernetes.Semver"
 }
+OPAQUE |= {
+    name: f"kubernetes.authorization.{name}"
+    for name in ("Authorizer", "PathCheck", "GroupCheck", "ResourceCheck", "Decision")
+}
 TAG = "kubernetes type"
 
 _SIMPLE = {
