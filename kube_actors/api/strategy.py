@@ -18,6 +18,7 @@ from kube_actors.api.meta import get_path
 from kube_actors.api.normal import normalizer
 from kube_actors.api.pods import qos_class
 from kube_actors.api.resources import Resource
+from kube_actors.api.service_families import settle
 
 # Kinds whose generation the server counts, and the parts of the object whose change counts.
 _COUNTED: dict[str, tuple[str, ...]] = {
@@ -35,7 +36,6 @@ _COUNTED: dict[str, tuple[str, ...]] = {
 # Kinds that keep a status given on create.
 _KEEP_STATUS = frozenset(("Node", "APIService"))
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
-NAME_LABEL = "kubernetes.io/metadata.name"
 
 
 def counts_generation(resource: Resource) -> bool:
@@ -128,25 +128,6 @@ def take(new: Obj, old: Obj, field: str) -> None:
         new.pop(field, None)
 
 
-def _create_namespace(obj: Obj) -> None:
-    obj["status"] = {"phase": "Active"}
-    finalizers = obj["spec"].setdefault("finalizers", [])
-    if "kubernetes" not in finalizers:
-        obj["spec"]["finalizers"] = [*finalizers, "kubernetes"]
-    _label_namespace(obj)
-
-
-def _label_namespace(obj: Obj) -> None:
-    name = obj["metadata"].get("name")
-    if name:
-        obj["metadata"]["labels"] = {**(obj["metadata"].get("labels") or {}), NAME_LABEL: name}
-
-
-def _update_namespace(new: Obj, old: Obj) -> None:
-    new["spec"]["finalizers"] = old["spec"].get("finalizers", [])
-    _label_namespace(new)
-
-
 def _create_pod(obj: Obj) -> None:
     _apparmor(obj)
     _drop_disabled(obj["spec"])
@@ -208,44 +189,10 @@ def _create_service(obj: Obj) -> None:
     spec = obj["spec"]
     if spec.get("clusterIP") and not spec.get("clusterIPs"):
         spec["clusterIPs"] = [spec["clusterIP"]]
-    service_families(obj["spec"])
+    settle(spec, {})
     obj["status"] = {"loadBalancer": {}}
 
 
-def service_families(spec: Obj) -> None:
-    """The address families of a Service on a single-stack IPv4 cluster."""
-    if spec.get("type") == "ExternalName":
-        return
-    headless_without_selector = spec.get("clusterIP") == "None" and not spec.get("selector")
-    if headless_without_selector and not spec.get("ipFamilies") and "ipFamilyPolicy" not in spec:
-        spec["ipFamilies"], spec["ipFamilyPolicy"] = ["IPv4", "IPv6"], "RequireDualStack"
-        return
-    spec.setdefault("ipFamilies", ["IPv4"])
-    spec.setdefault("ipFamilyPolicy", "SingleStack")
-
-
-def _update_service(new: Obj, old: Obj) -> None:
-    """What was allocated stays where the client does not name it."""
-    spec, before = new["spec"], old["spec"]
-    if "ExternalName" in (spec.get("type"), before.get("type")):
-        return
-    for field in ("clusterIP", "ipFamilies", "ipFamilyPolicy"):
-        if field in before:
-            spec.setdefault(field, before[field])
-    if spec.get("clusterIP") == before.get("clusterIP"):
-        spec.setdefault("clusterIPs", before.get("clusterIPs", []))
-    elif spec.get("clusterIP") and spec.get("clusterIPs", before.get("clusterIPs")) == before.get("clusterIPs"):
-        spec["clusterIPs"] = [spec["clusterIP"]]
-    if spec.get("type") not in ("NodePort", "LoadBalancer"):
-        return
-    allocated = {(port.get("protocol"), port["port"]): port.get("nodePort") for port in before.get("ports") or ()}
-    for port in spec.get("ports") or ():
-        known = allocated.get((port.get("protocol"), port["port"]))
-        if known and not port.get("nodePort"):
-            port["nodePort"] = known
-    local = spec.get("type") == "LoadBalancer" and spec.get("externalTrafficPolicy") == "Local"
-    if local and before.get("healthCheckNodePort"):
-        spec.setdefault("healthCheckNodePort", before["healthCheckNodePort"])
 
 
 def _create_node(obj: Obj) -> None:
@@ -316,7 +263,6 @@ def _create_job(obj: Obj) -> None:
 
 
 _CREATE: dict[tuple[str, str], Callable[[Obj], Any]] = {
-    ("", "Namespace"): _create_namespace,
     ("", "Pod"): _create_pod,
     ("", "Service"): _create_service,
     ("", "PersistentVolume"): _create_volume,
@@ -326,10 +272,8 @@ _CREATE: dict[tuple[str, str], Callable[[Obj], Any]] = {
     ("batch", "Job"): _create_job,
 }
 _UPDATE: dict[tuple[str, str], Callable[[Obj, Obj], Any]] = {
-    ("", "Namespace"): _update_namespace,
     ("", "Pod"): _update_pod,
     ("", "Secret"): _update_secret,
     ("apps", "DaemonSet"): _update_daemon_set,
-    ("", "Service"): _update_service,
     ("", "Node"): _update_node,
 }

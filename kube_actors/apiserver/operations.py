@@ -45,7 +45,6 @@ from kube_actors.apiserver.request import DeleteOptions, ListOptions, Request, T
 from kube_actors.apiserver.reviews import Reviews
 from kube_actors.apiserver.storage import Storage
 from kube_actors.apiserver.strategies.base import Strategy
-from kube_actors.apiserver.strategies.namespace import NamespaceStrategy
 from kube_actors.apiserver.watching import WatchSession
 
 SUCCESS_CREATED: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
@@ -298,8 +297,6 @@ def _mode(target: Target) -> Mode:
         return MAIN
     if target.subresource == "status" and "status" in target.resource.subresources:
         return STATUS
-    if target.subresource == "finalize" and target.resource.plural == "namespaces":
-        return FINALIZE
     if target.subresource in kinds.of(target.resource).views:
         return _view(target.subresource)
     raise no_such_path(target)
@@ -318,12 +315,6 @@ def _view(name: str) -> Mode:
     return Mode(prepare, validate)
 
 
-def _prepare_finalize(strategy: Strategy, new: Obj, old: Obj) -> None:
-    assert isinstance(strategy, NamespaceStrategy)
-    strategy.prepare_finalize(new, old)
-
-
-FINALIZE = Mode(_prepare_finalize)
 SCALE = replace(MAIN, view=View(scale.SCALE, scale.scale_of, scale.apply_scale))
 
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kube_actors.api import Obj, encoding
+from kube_actors.api import Obj, encoding, schema
+from kube_actors.api.normal import normalizer
 from kube_actors.api.resources import BUILTIN, EVENTS, Resource, builtin
 
 Convert = Callable[[Obj], Obj]
+NEW_EVENTS = builtin("events.k8s.io/v1", "events")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,43 +26,32 @@ class View:
     to_stored: Convert
 
 
+# Fields of an event as the core group calls them, and as events.k8s.io does.
+_EVENT_FIELDS = {
+    "involvedObject": "regarding",
+    "message": "note",
+    "reportingComponent": "reportingController",
+    "source": "deprecatedSource",
+    "firstTimestamp": "deprecatedFirstTimestamp",
+    "lastTimestamp": "deprecatedLastTimestamp",
+    "count": "deprecatedCount",
+}
+_CORE_FIELDS = {new: old for old, new in _EVENT_FIELDS.items()}
+
+
 def _event_from_core(obj: Obj) -> Obj:
-    source = obj.get("source") or {}
-    renamed = {
-        "regarding": obj.get("involvedObject"),
-        "note": obj.get("message"),
-        "reportingController": obj.get("reportingComponent") or None,
-        "deprecatedSource": source or None,
-        "deprecatedFirstTimestamp": obj.get("firstTimestamp"),
-        "deprecatedLastTimestamp": obj.get("lastTimestamp"),
-        "deprecatedCount": obj.get("count"),
-    }
-    dropped = ("involvedObject", "message", "reportingComponent", "source", "firstTimestamp", "lastTimestamp", "count")
-    return _moved(obj, "events.k8s.io/v1", dropped, renamed)
+    return _renamed(obj, NEW_EVENTS, _EVENT_FIELDS)
 
 
 def _event_to_core(obj: Obj) -> Obj:
-    renamed = {
-        "involvedObject": obj.get("regarding") or {},
-        "message": obj.get("note"),
-        "reportingComponent": obj.get("reportingController", ""),
-        "reportingInstance": obj.get("reportingInstance", ""),
-        "source": obj.get("deprecatedSource") or {},
-        "firstTimestamp": obj.get("deprecatedFirstTimestamp"),
-        "lastTimestamp": obj.get("deprecatedLastTimestamp"),
-        "count": obj.get("deprecatedCount"),
-    }
-    dropped = (
-        "regarding", "note", "reportingController", "deprecatedSource", "deprecatedFirstTimestamp",
-        "deprecatedLastTimestamp", "deprecatedCount",
-    )  # fmt: skip
-    return _moved(obj, "v1", dropped, renamed)
+    return _renamed(obj, EVENTS, _CORE_FIELDS)
 
 
-def _moved(obj: Obj, api_version: str, dropped: tuple[str, ...], renamed: Obj) -> Obj:
-    kept = {key: value for key, value in obj.items() if key not in dropped and key != "apiVersion"}
-    added = {key: value for key, value in renamed.items() if value is not None}
-    return {"kind": "Event", "apiVersion": api_version, **kept, **added}
+def _renamed(obj: Obj, resource: Resource, fields: dict[str, str]) -> Obj:
+    """The same object with other names for its fields, in the normal form of the other kind."""
+    moved = {fields.get(key, key): value for key, value in obj.items() if key not in ("kind", "apiVersion")}
+    normal: Obj = normalizer(schema.of(resource))(moved, [])
+    return {"kind": resource.kind, "apiVersion": resource.api_version, **normal}
 
 
 def _autoscaler_v1_of(obj: Obj) -> Obj:
@@ -102,7 +93,7 @@ _VIEWS: dict[Resource, View] = {
     builtin("autoscaling/v1", "horizontalpodautoscalers"): View(
         builtin("autoscaling/v2", "horizontalpodautoscalers"), _autoscaler_v1_of, _autoscaler_v2_of
     ),
-    builtin("events.k8s.io/v1", "events"): View(EVENTS, _event_from_core, _event_to_core),
+    NEW_EVENTS: View(EVENTS, _event_from_core, _event_to_core),
 }
 
 

@@ -8,15 +8,7 @@ from collections.abc import Callable
 from kube_actors.api import Obj
 from kube_actors.api.defaults.pods import SOURCES, default_pod, pod_template
 
-NAME_LABEL = "kubernetes.io/metadata.name"
 _CLIENT_IP_SECONDS = 10_800
-
-
-def _namespace(obj: Obj) -> None:
-    name = obj["metadata"].get("name")
-    if name:
-        labels = obj["metadata"].setdefault("labels", {})
-        labels.setdefault(NAME_LABEL, name)
 
 
 def _service(obj: Obj) -> None:
@@ -119,7 +111,6 @@ def _limit_range(obj: Obj) -> None:
 
 
 DEFAULTS: dict[str, Callable[[Obj], None]] = {
-    "Namespace": _namespace,
     "Node": _node,
     "Pod": default_pod,
     "PodTemplate": _pod_template,

@@ -7,6 +7,7 @@ from kube_actors.api.gotext import go_json
 from kube_actors.api.validation import names, references
 from kube_actors.api.validation.causes import Causes, Raw
 from kube_actors.api.validation.claims import claim_spec
+from kube_actors.api.validation.metadata import shown_selector
 from kube_actors.api.validation.rules import Rules
 from kube_actors.api.validation.workloads import (
     checked_selector,
@@ -61,8 +62,7 @@ def _deployment(causes: Causes, obj: Obj) -> None:
 def _immutable_selector(causes: Causes, new: Obj, old: Obj) -> None:
     selector, before = new["spec"].get("selector"), old["spec"].get("selector")
     if selector != before:
-        shown = {key: selector[key] for key in ("matchLabels", "matchExpressions") if key in selector}
-        causes.invalid("spec.selector", shown, "field is immutable")
+        causes.invalid("spec.selector", shown_selector(selector), "field is immutable")
 
 
 def _deployment_update(causes: Causes, new: Obj, old: Obj) -> None:

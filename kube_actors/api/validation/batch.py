@@ -9,42 +9,25 @@ from kube_actors.api import Obj
 from kube_actors.api.selectors import LabelSelector
 from kube_actors.api.validation import names, schedule
 from kube_actors.api.validation.causes import Causes
-from kube_actors.api.validation.metadata import label_selector
-from kube_actors.api.validation.pods import template
+from kube_actors.api.validation.internal import shown_template
+from kube_actors.api.validation.jobs import job_spec
+from kube_actors.api.validation.metadata import label_selector, shown_selector
 from kube_actors.api.validation.rules import Rules
 
 # Jobs of a CronJob are named after it, with eleven characters more.
 _CRON_NAME_MAX = 52
-_MODES = ("NonIndexed", "Indexed")
 _CONCURRENCY = ("Allow", "Forbid", "Replace")
-_COUNTS = (
-    "parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished",
-    "backoffLimitPerIndex", "maxFailedIndexes",
-)  # fmt: skip
-_IMMUTABLE = ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy")
-
-
-def _job_spec(causes: Causes, spec: Obj, path: str) -> None:
-    for field in _COUNTS:
-        if field in spec:
-            causes.not_negative(f"{path}.{field}", spec[field])
-    mode = spec.get("completionMode")
-    if mode is not None:
-        if mode not in _MODES:
-            causes.unsupported(f"{path}.completionMode", mode, _MODES)
-        elif mode == "Indexed" and "completions" not in spec:
-            causes.required(f"{path}.completions", "when completion mode is Indexed")
-    template(causes, spec.get("template"), f"{path}.template")
-    policy = ((spec.get("template") or {}).get("spec") or {}).get("restartPolicy", "")
-    if policy in ("", "Always"):
-        causes.required(f"{path}.template.spec.restartPolicy", 'valid values: "OnFailure", "Never"')
-    elif policy not in ("OnFailure", "Never"):
-        causes.unsupported(f"{path}.template.spec.restartPolicy", policy, ("OnFailure", "Never"))
+_COUNTED = ("active", "succeeded", "failed", "ready", "terminating")
 
 
 def _job(causes: Causes, obj: Obj) -> None:
-    spec = obj["spec"]
     _generated_selector(causes, obj)
+    _selected_job_spec(causes, obj["spec"])
+
+
+def _selected_job_spec(causes: Causes, spec: Obj) -> None:
+    """The spec of a Job, whose selector has to select the pods of its template."""
+    job_spec(causes, spec, "spec")
     selector = spec.get("selector")
     if selector is None:
         causes.required("spec.selector")
@@ -52,13 +35,12 @@ def _job(causes: Causes, obj: Obj) -> None:
         label_selector(causes, selector, "spec.selector")
     labels = ((spec.get("template") or {}).get("metadata") or {}).get("labels")
     try:
-        chosen = LabelSelector.from_object(selector)
+        matches = selector is not None and LabelSelector.from_object(selector).matches(labels)
     except ValueError:
-        chosen = LabelSelector.from_object({})
-    if not chosen.matches(labels):
+        return
+    if not matches:
         text = "`selector` does not match template `labels`"
         causes.invalid("spec.template.metadata.labels", dict(sorted(labels.items())) if labels else None, text)
-    _job_spec(causes, spec, "spec")
 
 
 def _generated_selector(causes: Causes, obj: Obj) -> None:
@@ -76,47 +58,78 @@ def _generated_selector(causes: Causes, obj: Obj) -> None:
     expected = {"batch.kubernetes.io/controller-uid": uid}
     found = selector.get("matchLabels") or {}
     if found not in (expected, {"controller-uid": uid}) or selector.get("matchExpressions"):
-        shown = {"matchLabels": dict(sorted(found.items()))} | (
-            {"matchExpressions": selector["matchExpressions"]} if selector.get("matchExpressions") else {}
-        )
-        causes.invalid("spec.selector", shown, "`selector` not auto-generated")
+        causes.invalid("spec.selector", shown_selector(selector), "`selector` not auto-generated")
 
 
 def _job_update(causes: Causes, new: Obj, old: Obj) -> None:
+    """Both ValidateJob and ValidateJobUpdate, which check the spec each."""
     _job(causes, new)
     spec, before = new["spec"], old["spec"]
-    if spec.get("completions") != before.get("completions"):
-        indexed = spec.get("completionMode") == "Indexed" and spec.get("completions") == spec.get("parallelism")
-        if not indexed:
-            causes.immutable("spec.completions", spec.get("completions"), before.get("completions"))
+    _selected_job_spec(causes, spec)
+    _completions(causes, spec, before)
     if spec.get("selector") != before.get("selector"):
-        causes.invalid("spec.selector", spec.get("selector"), "field is immutable")
-    if spec.get("template") != before.get("template") and not before.get("suspend"):
-        causes.invalid("spec.template", spec.get("template"), "field is immutable")
-    for field in _IMMUTABLE:
+        causes.invalid("spec.selector", shown_selector(spec.get("selector")), "field is immutable")
+    if spec.get("template") != _changed_template(spec, old):
+        causes.invalid("spec.template", shown_template(spec.get("template") or {}), "field is immutable")
+    for field in ("completionMode", "podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"):
         causes.immutable(f"spec.{field}", spec.get(field), before.get(field))
 
 
+def _completions(causes: Causes, spec: Obj, before: Obj) -> None:
+    completions = spec.get("completions")
+    if completions == before.get("completions"):
+        return
+    if spec.get("completionMode") != "Indexed":
+        causes.immutable("spec.completions", completions, before.get("completions"))
+    elif completions is not None and completions != spec.get("parallelism"):
+        causes.invalid("spec.completions", completions, "can only be modified in tandem with spec.parallelism")
+
+
+def _changed_template(spec: Obj, old: Obj) -> Obj:
+    """The old template, with what a suspended Job that never ran may change about where its pods run."""
+    template: Obj = old["spec"].get("template") or {}
+    if not old["spec"].get("suspend") or (old.get("status") or {}).get("startTime"):
+        return template
+    wanted = spec.get("template") or {}
+    return {
+        **template,
+        "metadata": _taken(template.get("metadata"), wanted.get("metadata"), ("annotations", "labels")),
+        "spec": {
+            **_taken(template.get("spec"), wanted.get("spec"), ("nodeSelector", "tolerations", "schedulingGates")),
+            **_node_affinity(template.get("spec") or {}, wanted.get("spec") or {}),
+        },
+    }
+
+
+def _taken(old: Obj | None, new: Obj | None, fields: tuple[str, ...]) -> Obj:
+    """`old` with these fields as `new` has them."""
+    kept = {key: value for key, value in (old or {}).items() if key not in fields}
+    return kept | {key: value for key, value in (new or {}).items() if key in fields}
+
+
+def _node_affinity(old: Obj, new: Obj) -> Obj:
+    """The affinity of pods is kept, that of nodes is the new one."""
+    affinity = _taken(old.get("affinity"), new.get("affinity"), ("nodeAffinity",))
+    return {"affinity": affinity} if affinity or "affinity" in new else {}
+
+
 def _job_status(causes: Causes, new: Obj, old: Obj) -> None:
-    for field in ("active", "succeeded", "failed", "ready", "terminating"):
+    for field in _COUNTED:
         causes.not_negative(f"status.{field}", (new.get("status") or {}).get(field, 0))
 
 
 def _cron_job(causes: Causes, obj: Obj) -> None:
-    spec = obj["spec"]
-    text = spec.get("schedule", "")
-    if not text:
-        causes.required("spec.schedule")
-    elif "TZ" in text:
-        detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
-        causes.invalid("spec.schedule", text, detail)
-    else:
-        wrong = schedule.error(text)
-        if wrong:
-            causes.invalid("spec.schedule", text, wrong)
+    _cron_job_change(causes, obj, {})
+
+
+def _cron_job_change(causes: Causes, new: Obj, old: Obj) -> None:
+    """A time zone that was accepted once is not looked up again."""
+    spec, before = new["spec"], old.get("spec") or {}
+    _schedule(causes, spec, had_zone="TZ" in before.get("schedule", ""))
     if "startingDeadlineSeconds" in spec:
         causes.not_negative("spec.startingDeadlineSeconds", spec["startingDeadlineSeconds"])
-    _time_zone(causes, spec)
+    if "timeZone" in spec and spec["timeZone"] != before.get("timeZone"):
+        _time_zone(causes, spec["timeZone"])
     causes.one_of("spec.concurrencyPolicy", spec.get("concurrencyPolicy"), _CONCURRENCY)
     _job_template(causes, (spec.get("jobTemplate") or {}).get("spec") or {}, "spec.jobTemplate.spec")
     for field in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
@@ -124,10 +137,23 @@ def _cron_job(causes: Causes, obj: Obj) -> None:
             causes.not_negative(f"spec.{field}", spec[field])
 
 
-def _time_zone(causes: Causes, spec: Obj) -> None:
-    zone = spec.get("timeZone")
-    if zone is None:
+def _schedule(causes: Causes, spec: Obj, *, had_zone: bool) -> None:
+    """`had_zone`: the old schedule names a time zone itself, which a new one may not."""
+    text = spec.get("schedule", "")
+    if not text:
+        causes.required("spec.schedule")
         return
+    wrong = schedule.error(text)
+    if wrong:
+        causes.invalid("spec.schedule", text, wrong)
+    if "TZ" in text and not had_zone:
+        detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
+        causes.invalid("spec.schedule", text, detail)
+    elif "TZ" in text and "timeZone" in spec:
+        causes.invalid("spec.schedule", text, "cannot use both timeZone field and TZ or CRON_TZ in schedule")
+
+
+def _time_zone(causes: Causes, zone: str) -> None:
     if not zone:
         causes.invalid("spec.timeZone", zone, "timeZone must be nil or non-empty string")
     elif zone.lower() == "local":
@@ -137,9 +163,9 @@ def _time_zone(causes: Causes, spec: Obj) -> None:
 
 
 def _job_template(causes: Causes, spec: Obj, path: str) -> None:
-    _job_spec(causes, spec, path)
+    job_spec(causes, spec, path)
     if "selector" in spec:
-        causes.invalid(f"{path}.selector", spec["selector"], "`selector` will be auto-generated")
+        causes.invalid(f"{path}.selector", shown_selector(spec["selector"]), "`selector` will be auto-generated")
     if spec.get("manualSelector"):
         causes.unsupported(f"{path}.manualSelector", True, ("nil", "false"))
 
@@ -152,6 +178,6 @@ def _cron_name(name: str) -> Iterable[str]:
 
 
 RULES = {
-    "CronJob": Rules(create=_cron_job, name=_cron_name),
+    "CronJob": Rules(create=_cron_job, update=_cron_job_change, name=_cron_name),
     "Job": Rules(create=_job, update=_job_update, status=_job_status),
 }

@@ -37,6 +37,10 @@ class Causes(list[Cause]):
         text = value if isinstance(value, Raw) else shown(value)
         self._add("FieldValueInvalid", f"Invalid value: {text}", field, detail)
 
+    def invalid_as_a_whole(self, field: str, detail: str) -> None:
+        """Refuse a part of the object without showing it."""
+        self._add("FieldValueInvalid", "Invalid value", field, detail)
+
     def each_invalid(self, field: str, value: Any, details: Iterable[str]) -> None:
         """One cause a detail: what the checks of names answer."""
         for detail in details:

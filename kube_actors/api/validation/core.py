@@ -139,29 +139,6 @@ def _endpoint_port(causes: Causes, port: Obj, needs_name: bool, path: str) -> No
         causes.each_invalid(f"{path}.appProtocol", port["appProtocol"], names.qualified_name(port["appProtocol"]))
 
 
-def _namespace_update(causes: Causes, new: Obj, old: Obj) -> None:
-    namespace_finalizers(causes, new)
-
-
-def namespace_finalizers(causes: Causes, obj: Obj) -> None:
-    """The finalizers in a namespace's spec, which the subresource finalize sets."""
-    for index, name in enumerate(obj["spec"].get("finalizers") or ()):
-        wrong = names.qualified_name(name)
-        causes.each_invalid(f"spec.finalizers[{index}]", name, wrong)
-        if not wrong and "/" not in name and name != "kubernetes":
-            text = "name is neither a standard finalizer name nor is it fully qualified"
-            causes.invalid(f"spec.finalizers[{index}]", name, text)
-
-
-def _namespace_status(causes: Causes, new: Obj, old: Obj) -> None:
-    phase = (new.get("status") or {}).get("phase", "")
-    if new["metadata"].get("deletionTimestamp"):
-        if phase != "Terminating":
-            causes.invalid("status.Phase", phase, "may only be 'Terminating' if `deletionTimestamp` is not empty")
-    elif phase != "Active":
-        causes.invalid("status.Phase", phase, "may only be 'Active' if `deletionTimestamp` is empty")
-
-
 def _node(causes: Causes, obj: Obj) -> None:
     spec = obj["spec"]
     if spec.get("taints"):
@@ -212,7 +189,6 @@ RULES = {
     "Event": EVENT,
     "events.k8s.io.Event": NEW_EVENT,
     "LimitRange": LIMIT_RANGE,
-    "Namespace": Rules(update=_namespace_update, status=_namespace_status, name=names.dns_label),
     "Node": Rules(create=_node, update=_node_update, status=_node_status),
     "PersistentVolume": VOLUME,
     "PersistentVolumeClaim": CLAIM,

@@ -1,6 +1,12 @@
-"""Events of both groups, which are one kind inside."""
+"""Events of both groups, which are one kind inside (k8s.io/kubernetes/pkg/apis/core/validation/events.go).
+
+An event with an eventTime is of the new sort, whichever group it is written through; the group events.k8s.io takes
+no other, and does not let one change but for its series.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 from kube_actors.api import Obj
 from kube_actors.api.validation import names
@@ -9,50 +15,64 @@ from kube_actors.api.validation.metadata import metadata
 from kube_actors.api.validation.rules import Rules
 
 _NAME_MAX, _NOTE_MAX = 128, 1024
+# The field as messages name it, and as events.k8s.io calls it. The reason is compared twice there, and so here.
 _FIXED = (
     ("involvedObject", "regarding"), ("reason", "reason"), ("message", "note"), ("source", "deprecatedSource"),
     ("firstTimestamp", "deprecatedFirstTimestamp"), ("lastTimestamp", "deprecatedLastTimestamp"),
-    ("count", "deprecatedCount"), ("related", "related"), ("type", "type"), ("reportingController",) * 2,
-    ("reportingInstance",) * 2, ("action",) * 2, ("eventTime",) * 2,
+    ("count", "deprecatedCount"), ("reason", "reason"), ("type", "type"), ("eventTime", "eventTime"),
+    ("action", "action"), ("related", "related"), ("reportingController", "reportingController"),
+    ("reportingInstance", "reportingInstance"),
 )  # fmt: skip
 
 
-def _namespace(causes: Causes, obj: Obj, target: Obj) -> None:
-    """An event lives where its object does; events of cluster-scoped objects in `default`."""
-    where, here = target.get("namespace", ""), obj["metadata"].get("namespace", "")
-    if where != here and not (not where and here == "default"):
-        causes.invalid("involvedObject.namespace", where, "does not match event.namespace")
+@dataclass(frozen=True, slots=True)
+class _Fields:
+    """How a group calls the fields that both check."""
+
+    target: str
+    note: str
+    controller: str
+
+
+_CORE = _Fields("involvedObject", "message", "reportingComponent")
+_NEW = _Fields("regarding", "note", "reportingController")
+
+
+def _common(causes: Causes, obj: Obj, fields: _Fields) -> None:
+    here = obj["metadata"].get("namespace", "")
+    there = (obj.get(fields.target) or {}).get("namespace", "")
+    mismatch = "does not match event.namespace"
+    if not obj.get("eventTime"):
+        if there != here and not (not there and here == "default"):
+            causes.invalid("involvedObject.namespace", there, mismatch)
+        return
+    if not there and here not in ("default", "kube-system"):
+        causes.invalid("involvedObject.namespace", there, mismatch)
+    controller = obj.get(fields.controller, "")
+    if not controller:
+        causes.required(fields.controller)
+    causes.each_invalid(fields.controller, controller, names.qualified_name(controller))
+    for field in ("reportingInstance", "action", "reason"):
+        if not obj.get(field):
+            causes.required(field)
+        elif len(obj[field]) > _NAME_MAX:
+            causes.invalid(field, "", f"can have at most {_NAME_MAX} characters")
+    if len(obj.get(fields.note, "")) > _NOTE_MAX:
+        causes.invalid("message", "", f"can have at most {_NOTE_MAX} characters")
 
 
 def _core_event(causes: Causes, obj: Obj) -> None:
-    _namespace(causes, obj, obj.get("involvedObject") or {})
+    _common(causes, obj, _CORE)
 
 
 def _new_event(causes: Causes, obj: Obj) -> None:
-    _namespace(causes, obj, obj.get("regarding") or {})
+    _common(causes, obj, _NEW)
+    metadata(causes, obj["metadata"], True, names.dns_subdomain)
+    _series(causes, obj)
     if not obj.get("eventTime"):
         causes.required("eventTime")
-    controller = obj.get("reportingController", "")
-    if obj.get("eventTime"):
-        if not controller:
-            causes.required("reportingController")
-        causes.each_invalid("reportingController", controller, names.qualified_name(controller))
-        for field in ("reportingInstance", "action", "reason"):
-            value = obj.get(field, "")
-            if not value:
-                causes.required(field)
-            elif len(value) > _NAME_MAX:
-                causes.invalid(field, "", f"can have at most {_NAME_MAX} characters")
-        if len(obj.get("note", "")) > _NOTE_MAX:
-            causes.invalid("message", "", f"can have at most {_NOTE_MAX} characters")
     if obj.get("type") not in ("Normal", "Warning"):
         causes.invalid("type", "", f"has invalid value: {obj.get('type', '')}")
-    series = obj.get("series")
-    if series is not None:
-        if series.get("count", 0) < 2:
-            causes.invalid("series.count", "", "should be at least 2")
-        if not series.get("lastObservedTime"):
-            causes.required("series.lastObservedTime")
     for field, shown in (
         ("deprecatedFirstTimestamp", "firstTimestamp"), ("deprecatedLastTimestamp", "lastTimestamp"),
         ("deprecatedCount", "count"), ("deprecatedSource", "source"),
@@ -61,15 +81,23 @@ def _new_event(causes: Causes, obj: Obj) -> None:
             causes.invalid(shown, "", "needs to be unset")
 
 
-def _new_event_with_name(causes: Causes, obj: Obj) -> None:
-    _new_event(causes, obj)
-    metadata(causes, obj["metadata"], True, names.dns_subdomain)
+def _series(causes: Causes, obj: Obj) -> None:
+    series = obj.get("series")
+    if series is None:
+        return
+    if series.get("count", 0) < 2:
+        causes.invalid("series.count", "", "should be at least 2")
+    if not series.get("lastObservedTime"):
+        causes.required("series.lastObservedTime")
 
 
 def _new_event_update(causes: Causes, new: Obj, old: Obj) -> None:
+    _common(causes, new, _NEW)
+    if new.get("series") != old.get("series"):
+        _series(causes, new)
     for shown, field in _FIXED:
         causes.immutable(shown, new.get(field), old.get(field))
 
 
 EVENT = Rules(create=_core_event, checks_metadata=False)
-NEW_EVENT = Rules(create=_new_event_with_name, checks_metadata=False, update=_new_event_update)
+NEW_EVENT = Rules(create=_new_event, checks_metadata=False, update=_new_event_update)

@@ -1,18 +1,22 @@
 """Objects as Kubernetes' internal Go structs, for the messages that show them.
 
 A refused change of a pod's or claim's spec carries the difference of the two structs: exported names, every field,
-nulls included. Fields come in the order of the Go types; what is not listed here follows by name.
+nulls included. Fields come in the order of the Go types.
 """
 
 from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from kube_actors.api import schema
+from kube_actors.api.gotext import go_json
 from kube_actors.api.gotypes import keeps_zero
+from kube_actors.api.protobuf import table
 from kube_actors.api.schema import SchemaNode
+from kube_actors.api.validation.causes import Raw
 
 _CONTAINER = (
     "name image command args workingDir ports envFrom env resources resizePolicy restartPolicy restartPolicyRules "
@@ -24,7 +28,8 @@ _ORDER = {
     "activeDeadlineSeconds dnsPolicy nodeSelector serviceAccountName automountServiceAccountToken nodeName "
     "securityContext imagePullSecrets hostname subdomain setHostnameAsFQDN affinity schedulerName tolerations "
     "hostAliases priorityClassName priority preemptionPolicy dnsConfig readinessGates runtimeClassName overhead "
-    "enableServiceLinks topologySpreadConstraints os schedulingGates resourceClaims resources hostnameOverride",
+    "enableServiceLinks topologySpreadConstraints os schedulingGates resourceClaims resources hostnameOverride "
+    "schedulingGroup",
     "Container": _CONTAINER,
     "EphemeralContainer": f"{_CONTAINER} targetContainerName",
     "ResourceRequirements": "limits requests claims",
@@ -46,11 +51,6 @@ _ORDER = {
     "PersistentVolumeClaimSpec": "accessModes selector resources volumeName storageClassName volumeMode dataSource "
     "dataSourceRef volumeAttributesClassName",
 }
-# Fields of the published type that the internal one does not have, or has elsewhere.
-_ABSENT = {
-    "PodSpec": {"serviceAccount", "hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers",
-                "schedulingGroup"},
-}  # fmt: skip
 _MOVED = ("hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers")
 _INITIALISMS = {"tty": "TTY", "os": "OS", "cel": "CEL"}
 _PREFIXES = (("dns", "DNS"), ("fsGroup", "FSGroup"), ("seLinux", "SELinux"), ("os", "OS"))
@@ -66,6 +66,16 @@ def spec_difference(node: SchemaNode, old: dict[str, Any], new: dict[str, Any]) 
 def internal_form(node: SchemaNode, value: Any) -> Any:
     """The whole value as Go's internal struct."""
     return _internal(node, value)
+
+
+def shown_template(template: dict[str, Any]) -> Raw:
+    """A pod template as its internal struct: the metadata's fields beside the spec."""
+    metadata = {key: _sorted(value) for key, value in (template.get("metadata") or {}).items()}
+    return Raw(go_json({**metadata, "Spec": _internal(pod_spec_node(), template.get("spec") or {})}))
+
+
+def _sorted(value: Any) -> Any:
+    return dict(sorted(value.items())) if isinstance(value, dict) else value
 
 
 def pod_spec_node() -> SchemaNode:
@@ -88,7 +98,7 @@ def _exported(name: str) -> str:
     if name in _INITIALISMS:
         return _INITIALISMS[name]
     for prefix, shown in _PREFIXES:
-        if name.startswith(prefix) and name != prefix:
+        if name.startswith(prefix):
             return shown + name[len(prefix) :]
     return name[:1].upper() + name[1:]
 
@@ -113,9 +123,23 @@ def _internal(node: SchemaNode | None, value: Any) -> Any:
 
 
 def _fields(node: SchemaNode) -> list[str]:
+    """The names of the fields in Go's order: as listed above, else as numbered in the protobuf message."""
     order = _ORDER.get(node.name, "").split()
-    absent = _ABSENT.get(node.name, set())
-    return order + ([] if order else sorted(name for name in node.properties if name not in absent))
+    if order:
+        return order
+    try:
+        numbered = list(_numbered(table.shape(node.definition.split(".", 3)[-1])))
+    except KeyError:
+        numbered = []
+    known = [name for name in numbered if name in node.properties]
+    return known + sorted(name for name in node.properties if name not in known)
+
+
+def _numbered(shape: table.Shape) -> Iterator[str]:
+    own: dict[int, list[str]] = {row.number: [row.name] for row in shape.rows}
+    inner = {number: list(_numbered(embedded)) for number, embedded in shape.embedded.items()}
+    for _, found in sorted({**own, **inner}.items()):
+        yield from found
 
 
 def _zero(node: SchemaNode, name: str) -> Any:

@@ -132,6 +132,21 @@ def finalizers(causes: Causes, values: list[str], path: str) -> None:
         causes.invalid(path, values, text)
 
 
+def shown_selector(selector: Obj | None) -> Obj | None:
+    """A LabelSelector object with its fields in Go's order and its labels sorted, for a message."""
+    if selector is None:
+        return None
+    shown: Obj = {}
+    if selector.get("matchLabels"):
+        shown["matchLabels"] = dict(sorted(selector["matchLabels"].items()))
+    if selector.get("matchExpressions"):
+        order = ("key", "operator", "values")
+        shown["matchExpressions"] = [
+            {key: one[key] for key in order if key in one} for one in selector["matchExpressions"]
+        ]
+    return shown
+
+
 def label_selector(causes: Causes, selector: Obj, path: str) -> None:
     """A LabelSelector object (apimachinery's metav1/validation)."""
     if "matchLabels" in selector:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import zoneinfo
+
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _FIELDS: tuple[tuple[int, int, dict[str, int]], ...] = (
@@ -12,54 +15,79 @@ _FIELDS: tuple[tuple[int, int, dict[str, int]], ...] = (
     (0, 6, {name: number for number, name in enumerate(_DAYS)}),
 )
 _DESCRIPTORS = ("@yearly", "@annually", "@monthly", "@weekly", "@daily", "@midnight", "@hourly")
+_EVERY = "@every "
+_NUMBER = re.compile(r"[+-]?[0-9]+")
+_DURATION = re.compile(r"[+-]?(([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h))+|[+-]?0")
 
 
 def error(text: str) -> str:
     """What is wrong with a schedule; empty for a valid one."""
+    if not text:
+        return "empty spec string"
+    if text.startswith(("TZ=", "CRON_TZ=")):
+        zone, _, text = text.partition("=")[2].partition(" ")
+        if zone not in zoneinfo.available_timezones():
+            return f"provided bad location {zone}: unknown time zone {zone}"
+        text = text.strip()
     if text.startswith("@"):
-        known = text in _DESCRIPTORS or text.startswith("@every ")
-        return "" if known else f"unrecognized descriptor: {text}"
+        return _descriptor_error(text)
     fields = text.split()
     if len(fields) != len(_FIELDS):
         return f"expected exactly 5 fields, found {len(fields)}: [{' '.join(fields)}]"
     for field, (low, high, words) in zip(fields, _FIELDS, strict=True):
-        for part in field.split(","):
-            wrong = _range_error(part, low, high, words)
-            if wrong:
-                return wrong
+        for part in filter(None, field.split(",")):
+            try:
+                _check_range(part, low, high, words)
+            except ValueError as problem:
+                return str(problem)
     return ""
 
 
-def _range_error(part: str, low: int, high: int, words: dict[str, int]) -> str:
+def _descriptor_error(text: str) -> str:
+    if text in _DESCRIPTORS:
+        return ""
+    if not text.startswith(_EVERY):
+        return f"unrecognized descriptor: {text}"
+    duration = text[len(_EVERY) :]
+    if _DURATION.fullmatch(duration):
+        return ""
+    fault = "missing unit in" if _NUMBER.fullmatch(duration) else "invalid"
+    return f'failed to parse duration {text}: time: {fault} duration "{duration}"'
+
+
+def _check_range(part: str, low: int, high: int, words: dict[str, int]) -> None:
+    """`*`, `1`, `1-5`, each with an optional `/2`. Raises ValueError with what is wrong."""
     ranged, *steps = part.split("/")
     first, *ends = ranged.split("-")
-    if len(steps) > 1:
-        return f"too many slashes: {part}"
-    if len(ends) > 1:
-        return f"too many hyphens: {part}"
     if first in ("*", "?"):
         start, end = low, high
     else:
-        try:
-            start = _number(first, words)
-            end = _number(ends[0], words) if ends else high if steps else start
-        except ValueError as problem:
-            return str(problem)
+        start = end = _number(first, words)
+        if len(ends) > 1:
+            raise ValueError(f"too many hyphens: {part}")
+        if ends:
+            end = _number(ends[0], words)
+    step = 1
+    if len(steps) > 1:
+        raise ValueError(f"too many slashes: {part}")
     if steps:
-        if not steps[0].isdigit():
-            return f'failed to parse int from {steps[0]}: strconv.Atoi: parsing "{steps[0]}": invalid syntax'
-        if int(steps[0]) == 0:
-            return f"step of range should be a positive number: {part}"
+        step = _number(steps[0], {})
+        end = end if ends else high
     if start < low:
-        return f"beginning of range ({start}) below minimum ({low}): {part}"
+        raise ValueError(f"beginning of range ({start}) below minimum ({low}): {part}")
     if end > high:
-        return f"end of range ({end}) above maximum ({high}): {part}"
-    return f"beginning of range ({start}) beyond end of range ({end}): {part}" if start > end else ""
+        raise ValueError(f"end of range ({end}) above maximum ({high}): {part}")
+    if start > end:
+        raise ValueError(f"beginning of range ({start}) beyond end of range ({end}): {part}")
+    if step == 0:
+        raise ValueError(f"step of range should be a positive number: {part}")
 
 
 def _number(text: str, words: dict[str, int]) -> int:
     if text.lower() in words:
         return words[text.lower()]
-    if not text.isdigit():
+    if not _NUMBER.fullmatch(text):
         raise ValueError(f'failed to parse int from {text}: strconv.Atoi: parsing "{text}": invalid syntax')
+    if int(text) < 0:
+        raise ValueError(f"negative number ({int(text)}) not allowed: {text}")
     return int(text)

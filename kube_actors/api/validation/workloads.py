@@ -5,7 +5,7 @@ from __future__ import annotations
 from kube_actors.api import Obj
 from kube_actors.api.selectors import LabelSelector, Selector
 from kube_actors.api.validation.causes import Causes
-from kube_actors.api.validation.metadata import label_selector
+from kube_actors.api.validation.metadata import label_selector, shown_selector
 from kube_actors.api.validation.pods import template
 from kube_actors.api.validation.rules import Rules
 
@@ -24,16 +24,12 @@ def checked_selector(causes: Causes, spec: Obj, kind: str) -> Selector | None:
         return Selector.nothing()
     label_selector(causes, value, "spec.selector")
     if not value.get("matchLabels") and not value.get("matchExpressions"):
-        causes.invalid("spec.selector", _shown(value), f"empty selector is invalid for {kind}")
+        causes.invalid("spec.selector", shown_selector(value), f"empty selector is invalid for {kind}")
     try:
         return LabelSelector.from_object(value)
     except ValueError:
-        causes.invalid("spec.selector", _shown(value), "invalid label selector")
+        causes.invalid("spec.selector", shown_selector(value), "invalid label selector")
         return None
-
-
-def _shown(selector: Obj) -> Obj:
-    return {key: selector[key] for key in ("matchLabels", "matchExpressions") if selector.get(key)}
 
 
 def matching_template(

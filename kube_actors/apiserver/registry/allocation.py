@@ -94,7 +94,7 @@ class Allocators:
     async def take_ip(self, ip: str, owner: Owner) -> None:
         """Raises Taken."""
         family = "IPv6" if ":" in ip else "IPv4"
-        parent = {"group": "", "resource": "services", "namespace": owner.namespace, "name": owner.name}
+        parent = {"resource": "services", "namespace": owner.namespace, "name": owner.name}
         metadata = {
             "labels": {
                 "ipaddress.kubernetes.io/ip-family": family,

@@ -14,8 +14,8 @@ from kube_actors.apiserver.request import Target
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, nothing that looks like another: no words by chance
 _SUFFIX = 5
 _MAX_BASE = 63 - _SUFFIX
-# The metadata that an update cannot change.
-_FIXED = ("uid", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation")
+# The metadata that an update does not change, whatever it says.
+_FIXED = ("creationTimestamp", "generation")
 
 
 def generated_name(base: str) -> str:
@@ -61,13 +61,19 @@ def _stamp(second: int) -> str:
 
 
 def keep_fixed(new: Obj, old: Obj) -> None:
-    """Put back what an update may not change, quietly, as Kubernetes does for what clients leave out."""
+    """Put back, quietly, what an update does not change and what clients may leave out; validation refuses the rest."""
     metadata, before = new["metadata"], old["metadata"]
     for key in _FIXED:
         if key in before:
             metadata[key] = before[key]
         else:
             metadata.pop(key, None)
+    if not metadata.get("uid"):
+        metadata["uid"] = before["uid"]
+    if before.get("deletionTimestamp"):  # once deleted, always deleted
+        metadata["deletionTimestamp"] = before["deletionTimestamp"]
+    if "deletionGracePeriodSeconds" in before:
+        metadata.setdefault("deletionGracePeriodSeconds", before["deletionGracePeriodSeconds"])
     metadata.pop("selfLink", None)
 
 
@@ -89,5 +95,7 @@ def check_uid(resource: Resource, name: str, new: Obj, old: Obj) -> None:
     """An update that names another uid meant an object that is gone."""
     wanted, found = new["metadata"].get("uid"), old["metadata"].get("uid")
     if wanted and wanted != found:
-        reason = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
+        key = resource.store_key(old["metadata"].get("namespace", ""), name)
+        reason = f"StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: "
+        reason += f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {found}"
         raise errors.conflict(resource.plural, resource.group, name, reason)

@@ -341,7 +341,7 @@ class Registry:
             if own or self._loopback_endpoints:
                 causes = [cause for cause in causes if "loopback range" not in cause.message]
         if causes:
-            raise errors.invalid(resource.kind, resource.group, obj["metadata"].get("name", ""), causes)
+            raise validation.invalid(resource, obj["metadata"].get("name", ""), causes)
 
     def _check_version(self, strategy: Strategy, new: Obj, entry: Entry, target: Target) -> None:
         """The update's resourceVersion is the present one, or there is none and the kind allows it."""

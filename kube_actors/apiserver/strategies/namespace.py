@@ -12,17 +12,6 @@ class NamespaceStrategy(Strategy):
         phase = "Terminating" if old["metadata"].get("deletionTimestamp") else "Active"
         new.setdefault("status", {})["phase"] = phase
 
-    def prepare_finalize(self, new: Obj, old: Obj) -> None:
-        """PUT namespaces/NAME/finalize changes spec.finalizers and nothing else."""
-        finalizers = (new.get("spec") or {}).get("finalizers") or []
-        metadata = old["metadata"]
-        new.clear()
-        new.update(old)
-        new["metadata"] = dict(metadata)
-        new["spec"] = {**(old.get("spec") or {}), "finalizers": list(finalizers)}
-        if not finalizers:
-            del new["spec"]["finalizers"]
-
     def begins_deletion_by_itself(self, obj: Obj) -> bool:
         return not obj["metadata"].get("deletionTimestamp")
 

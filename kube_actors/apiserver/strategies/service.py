@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from kube_actors.api import Obj, errors
 from kube_actors.api.errors import Cause
+from kube_actors.api.service_families import settle
 from kube_actors.apiserver.failures import internal
 from kube_actors.apiserver.registry.allocation import Allocators, Exhausted, Owner, Taken
 from kube_actors.apiserver.strategies.base import Reservation, Strategy
@@ -50,6 +51,7 @@ class _Taking:
 
     async def run(self) -> None:
         """Sets addresses and ports in the object; on a refusal nothing stays taken."""
+        self._settle_families()
         try:
             await self._take_ips()
             await self._take_ports()
@@ -71,10 +73,18 @@ class _Taking:
         for port in _node_ports(self._before) - _node_ports(self._spec):
             await self._allocators.free_port(port)
 
+    def _settle_families(self) -> None:
+        spec = self._spec
+        if spec.get("clusterIP") and not (spec.get("clusterIPs") or self._before):
+            spec["clusterIPs"] = [spec["clusterIP"]]
+        causes = settle(spec, self._before, (f"IPv{self._allocators.network.version}",))
+        if causes:
+            raise errors.invalid("Service", "", self._owner.name, causes)
+
     async def _take_ips(self) -> None:
         spec = self._spec
-        if spec.get("type") == "ExternalName" or (spec.get("clusterIPs") and not spec.get("clusterIP")):
-            return  # no address, or a contradiction that validation will name
+        if not _has_addresses(spec) or self._before.get("clusterIP"):
+            return  # those that it has stay: validation refuses a change
         if spec.get("clusterIP") == "None":
             spec.setdefault("clusterIPs", ["None"])
         elif not spec.get("clusterIP"):
@@ -82,13 +92,10 @@ class _Taking:
             spec["clusterIP"], spec["clusterIPs"] = ip, [ip]
         else:
             spec["clusterIPs"] = spec.get("clusterIPs") or [spec["clusterIP"]]
-            for index, ip in enumerate(spec["clusterIPs"]):
-                if ip not in _ips(self._before):
-                    await self._take_ip(ip, index)
+            for ip in spec["clusterIPs"]:
+                await self._take_ip(ip)
         if self._before:
-            # One that had none, as ExternalName; a new service gets them where it is prepared.
-            spec.setdefault("ipFamilies", ["IPv6" if ":" in spec["clusterIP"] else "IPv4"])
-            spec.setdefault("ipFamilyPolicy", "SingleStack")
+            # One that had none, as ExternalName; a new service gets it where it is prepared.
             spec.setdefault("internalTrafficPolicy", "Cluster")
 
     async def _any_ip(self) -> str:
@@ -99,12 +106,10 @@ class _Taking:
         self._undo.append(lambda: self._allocators.free_ip(ip))
         return ip
 
-    async def _take_ip(self, ip: str, index: int) -> None:
+    async def _take_ip(self, ip: str) -> None:
         reason = ""
         if not self._allocators.usable(ip):
-            network = self._allocators.network
-            reason = f"failed to allocate IP {ip}: the provided IP ({ip}) is not in the valid range. "
-            reason += f"The range of valid IPs is {network}"
+            reason = f"failed to allocate IP {ip}: the provided network does not match the current range"
         else:
             try:
                 await self._allocators.take_ip(ip, self._owner)
@@ -193,18 +198,30 @@ def _keep_allocated(new: Obj, old: Obj) -> None:
     """A client that leaves out what was allocated keeps it; a type that has none loses what it did not change."""
     spec, before = new.setdefault("spec", {}), old.get("spec") or {}
     _drop_of_old_type(spec, before)
-    if spec.get("type") == "ExternalName":
-        return
-    for key in _ADDRESSES:
-        if before.get(key) and not spec.get(key):
-            spec[key] = before[key]
-    if spec.get("type") not in _WITH_NODE_PORTS:
-        return
-    numbers = {_port_key(port): port.get("nodePort") for port in before.get("ports") or ()}
+    if _has_addresses(spec):
+        _keep_addresses(spec, before)
+    if _has_node_ports(spec) and _has_node_ports(before):
+        _keep_node_ports(spec, before)
+
+
+def _keep_addresses(spec: Obj, before: Obj) -> None:
+    """Kubernetes: patchAllocatedValues and normalizeClusterIPs. The plural follows where only the singular changes."""
+    address, addresses = before.get("clusterIP"), before.get("clusterIPs")
+    if address and not spec.get("clusterIP"):
+        spec["clusterIP"] = address
+    if addresses and not spec.get("clusterIPs") and spec.get("clusterIP") == address:
+        spec["clusterIPs"] = list(addresses)
+    elif spec.get("clusterIP") != address and spec.get("clusterIPs") == addresses:
+        spec["clusterIPs"] = [spec["clusterIP"]]
+
+
+def _keep_node_ports(spec: Obj, before: Obj) -> None:
+    """By the names of the ports, unless another port of the service has the number now."""
+    numbers = {port.get("name", ""): port.get("nodePort") for port in before.get("ports") or ()}
     taken = {port.get("nodePort") for port in spec.get("ports") or ()}
     for port in spec.get("ports") or ():
-        known = numbers.get(_port_key(port))
-        if not port.get("nodePort") and known and known not in taken:
+        known = numbers.get(port.get("name", ""))
+        if known and not port.get("nodePort") and known not in taken:
             port["nodePort"] = known
 
 
@@ -252,10 +269,6 @@ def _drop_of_old_type(spec: Obj, before: Obj) -> None:
         for port in spec.get("ports") or ():
             if port.get("nodePort") in unchanged:
                 del port["nodePort"]
-
-
-def _port_key(port: Obj) -> tuple[str, int]:
-    return port.get("protocol", "TCP"), port.get("port", 0)
 
 
 def _ips(spec: Obj) -> list[str]:

@@ -22,11 +22,10 @@ RULES: dict[tuple[str, str], RestRules] = {
     ("", "ReplicationController"): RestRules(answers_deleted_object=True, default_propagation="Orphan"),
     ("", "PodTemplate"): _OBJECT,
     ("", "ResourceQuota"): _OBJECT,
-    ("", "Namespace"): _OBJECT,
     ("", "Endpoints"): _BY_PUT,
     ("", "Event"): _BY_PUT,
     ("events.k8s.io", "Event"): _BY_PUT,
     ("", "LimitRange"): _BY_PUT,
-    ("batch", "Job"): RestRules(answers_deleted_object=True, unconditional_update=False, default_propagation="Orphan"),
+    ("batch", "Job"): RestRules(default_propagation="Orphan"),
     ("apiextensions.k8s.io", "CustomResourceDefinition"): _NEEDS_VERSION,
 }

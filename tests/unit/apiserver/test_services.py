@@ -26,7 +26,7 @@ async def test_a_service_gets_an_address_of_the_range_and_gives_it_back(api):
     assert made["spec"]["clusterIPs"] == [ip]
     address = await api.get(IP_ADDRESSES, ip)
     assert address["spec"]["parentRef"] == {
-        "group": "", "resource": "services", "namespace": "default", "name": "a",
+        "resource": "services", "namespace": "default", "name": "a",
     }  # fmt: skip
     await api.delete(SERVICES, "a")
     assert await api.names(IP_ADDRESSES) == []
@@ -36,7 +36,7 @@ async def test_an_address_that_is_asked_for_is_taken_once(api):
     await api.create(SERVICES, service("a", clusterIP="10.96.0.7"))
     with pytest.raises(errors.Invalid, match=r"failed to allocate IP 10.96.0.7: provided IP is already allocated"):
         await api.create(SERVICES, service("b", clusterIP="10.96.0.7"))
-    with pytest.raises(errors.Invalid, match=r"is not in the valid range"):
+    with pytest.raises(errors.Invalid, match=r"does not match the current range"):
         await api.create(SERVICES, service("b", clusterIP="192.168.0.1"))
 
 
