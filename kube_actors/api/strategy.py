@@ -193,8 +193,6 @@ def _create_service(obj: Obj) -> None:
     obj["status"] = {"loadBalancer": {}}
 
 
-
-
 def _create_node(obj: Obj) -> None:
     obj["spec"].pop("configSource", None)
 
