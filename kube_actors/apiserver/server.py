@@ -24,6 +24,9 @@ from kube_actors.apiserver.config import ApiServerConfig
 from kube_actors.apiserver.grpc_api.service import KubeService
 from kube_actors.apiserver.logs import Logs
 from kube_actors.apiserver.lookup import CacheLookup
+from kube_actors.apiserver.metrics import page
+from kube_actors.apiserver.metrics.requests import Requests
+from kube_actors.apiserver.metrics.storage import MeasuredStorage
 from kube_actors.apiserver.operations import Operations
 from kube_actors.apiserver.registry.allocation import Allocators
 from kube_actors.apiserver.registry.leases import LeasePool
@@ -46,9 +49,13 @@ class Pipeline:
     """The protocol-neutral server: from `Operations` down to the store's client. Edges are put on top of it."""
 
     def __init__(self, storage: Storage, config: ApiServerConfig, clock: Clock, resources: Registry) -> None:
-        self.storage = storage
+        names = page.names_of(resources)
+        storage = MeasuredStorage(storage, names)
+        self.storage: Storage = storage
         self.resources = resources
         self.cache = Cache(storage, field_readers(resources))
+        self.requests = Requests()
+        self.metrics = page.Page(self.requests, storage, self.cache, names)
         self.authenticator = Authenticator([StaticTokens(config.tokens)])
         self.authorizer = StaticAuthorizer()
         self.allocators = Allocators(storage, clock, config.service_cidr, config.node_port_range)
@@ -123,7 +130,7 @@ class ApiServer:
         self._tasks.spawn_forever(compactor.run(), "compact")
         identity = Identity(pipeline.operations, self._clock, f"{config.advertise_address}:{self.rest_port}")
         self._tasks.spawn_forever(identity.run(), "identity")
-        self._rest.ready = True
+        self._rest.started = self._rest.ready = True
         log.info("api server serves", rest=self.rest_port, grpc=self.grpc_addresses)
 
     async def stop(self) -> None:

@@ -19,6 +19,17 @@ from kube_actors.apiserver.bootstrap.writing import First, Writing
 from kube_actors.apiserver.config import ApiServerConfig
 from kube_actors.apiserver.operations import Operations
 
+# The hooks of kube-apiserver whose work is done here, by which /healthz tells that it is.
+HOOKS = (
+    "start-system-namespaces-controller",
+    "start-cluster-authentication-info-controller",
+    "start-kube-apiserver-identity-lease-controller",
+    "start-kube-apiserver-identity-lease-garbage-collector",
+    "start-legacy-token-tracking-controller",
+    "scheduling/bootstrap-system-priority-classes",
+    "priority-and-fairness-config-producer",
+    "bootstrap-controller",
+)
 NAMES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
 

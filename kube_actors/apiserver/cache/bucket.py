@@ -22,6 +22,8 @@ class Bucket:
         self.read_fields = read_fields
         self.window = Window(low)
         self.changed = low
+        # How many events have come, for metrics.
+        self.received = 0
         self._entries: dict[str, Entry] = {}
         self._keys: list[str] = []
         self._wide: set[Watcher] = set()
@@ -55,6 +57,7 @@ class Bucket:
             return  # created and deleted in history that was not asked for
         change = Change(revision, new, old)
         self.changed = revision
+        self.received += 1
         self.window.add(change)
         self._offer(change)
 

@@ -56,7 +56,11 @@ class Cache:
         self._waiting.clear()
 
     def bucket(self, resource: Resource) -> Bucket:
-        return self._bucket(resource.store_prefix.removeprefix("/registry/").rstrip("/"))
+        return self._bucket(bucket_name(resource))
+
+    def buckets(self) -> dict[str, Bucket]:
+        """By name, those that have been asked for or filled."""
+        return self._buckets
 
     async def fresh(self) -> None:
         """Wait until all that was acknowledged before this call is in the cache."""
@@ -92,9 +96,6 @@ class Cache:
         """How many watch what, for metrics."""
         counts = ((name, sum(1 for _ in bucket.watchers())) for name, bucket in self._buckets.items())
         return {name: count for name, count in counts if count}
-
-    def object_count(self) -> dict[str, int]:
-        return {name: len(bucket) for name, bucket in self._buckets.items() if len(bucket)}
 
     async def _run(self) -> None:
         failures = 0
@@ -135,7 +136,7 @@ class Cache:
             page = await self._storage.range(ROOT, start=start, limit=PAGE, revision=revision)
             revision = revision or page.revision
             for kv in page.kvs:
-                name, key = _split(kv.key)
+                name, key = split_key(kv.key)
                 entry = _entry(key, kv) if key else None
                 if entry is not None:
                     found.setdefault(name, []).append(entry)
@@ -152,7 +153,7 @@ class Cache:
     def _apply(self, batch: EventBatch) -> None:
         touched: set[str] = set()
         for event in batch.events:
-            name, key = _split(event.kv.key)
+            name, key = split_key(event.kv.key)
             if not key:
                 continue
             revision = event.kv.mod_revision
@@ -210,7 +211,12 @@ def _entry(key: str, kv: KV) -> Entry | None:
         return None
 
 
-def _split(key: bytes) -> tuple[str, str]:
+def bucket_name(resource: Resource) -> str:
+    """The part of its keys by which the objects of a resource lie together: `pods`, `services/specs`."""
+    return resource.store_prefix.removeprefix("/registry/").rstrip("/")
+
+
+def split_key(key: bytes) -> tuple[str, str]:
     """(resource part, rest) of a key: `pods`, `default/a`; `services/specs`, `a/b`; `example.com/crontabs`, `a/b`."""
     first, _, rest = key[len(ROOT) :].decode().partition("/")
     if first == "services" or "." in first:
@@ -220,10 +226,10 @@ def _split(key: bytes) -> tuple[str, str]:
 
 
 def prefixes(resources: Iterable[Resource]) -> set[str]:
-    """The store prefixes of resources, as `_split` finds them; a resource that breaks its rule is a ValueError."""
+    """The store prefixes of resources, as `split_key` finds them; a resource that breaks its rule is a ValueError."""
     found = set()
     for resource in resources:
-        name, rest = _split((resource.store_prefix + "x").encode())
+        name, rest = split_key((resource.store_prefix + "x").encode())
         if not rest or f"/registry/{name}/" != resource.store_prefix:
             raise ValueError(f"the cache cannot tell keys of {resource.qualified} by their prefix")
         found.add(resource.store_prefix)

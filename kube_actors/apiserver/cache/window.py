@@ -21,7 +21,7 @@ class Window:
 
     def __init__(self, low: int, max_changes: int = 10_000, max_bytes: int = 32 << 20) -> None:
         self.low = low
-        self._max_changes = max_changes
+        self.max_changes = max_changes
         self._max_bytes = max_bytes
         self._changes: deque[Change] = deque()
         self._bytes = 0
@@ -32,7 +32,7 @@ class Window:
     def add(self, change: Change) -> None:
         self._changes.append(change)
         self._bytes += _size(change)
-        while len(self._changes) > self._max_changes or self._bytes > self._max_bytes:
+        while len(self._changes) > self.max_changes or self._bytes > self._max_bytes:
             dropped = self._changes.popleft()
             self._bytes -= _size(dropped)
             self.low = dropped.revision

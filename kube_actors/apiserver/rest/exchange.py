@@ -11,8 +11,8 @@ from kube_actors.api import encoding, errors
 from kube_actors.api.protobuf import envelope
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver import yamls
+from kube_actors.apiserver.metrics.requests import Labels
 from kube_actors.apiserver.rest import negotiation, query
-from kube_actors.apiserver.rest.metrics import NO_RESOURCE, Labels
 from kube_actors.apiserver.rest.paths import ResourcePath
 
 
@@ -52,9 +52,10 @@ class Exchange:
         """For metrics."""
         path = self.resource_path
         if path is None:
-            return (self.verb, *NO_RESOURCE, "")
+            return Labels(self.verb)
         scope = "resource" if path.name else "namespace" if path.namespace else "cluster"
-        return (self.verb, path.group, path.version, path.resource, path.subresource, scope)
+        dry_run = "All" if self.query.get("dryRun") else ""
+        return Labels(self.verb, path.group, path.version, path.resource, path.subresource, scope, dry_run)
 
     async def read_body(self) -> None:
         """Raises HTTPRequestEntityTooLarge."""

@@ -24,7 +24,6 @@ from kube_actors.apiserver.rest import connect, negotiation
 from kube_actors.apiserver.rest.connect import ConnectHandler
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.health import Health
-from kube_actors.apiserver.rest.metrics import Metrics
 from kube_actors.apiserver.rest.paths import parse
 from kube_actors.apiserver.rest.resources import ResourceHandler
 from kube_actors.apiserver.rest.system import SystemHandler
@@ -48,14 +47,14 @@ class RestServer:
         self._config = config
         self._authenticator = pipeline.authenticator
         self._tasks = Tasks("apiserver-rest")
-        self._metrics = Metrics()
+        self._metrics = pipeline.requests
         self._runner: web.ServerRunner | None = None
-        self.ready = False
+        self.started = self.ready = False
         self.port = 0
-        health = Health(pipeline.storage, lambda: self.ready)
+        health = Health(pipeline.storage, has_started=lambda: self.started, is_ready=lambda: self.ready)
         self._resources = ResourceHandler(pipeline, clock)
         self._connect = ConnectHandler(pipeline)
-        self._system = SystemHandler(pipeline, health, self._metrics)
+        self._system = SystemHandler(pipeline, health)
 
     async def start(self) -> None:
         """Listen. Raises ConfigError for an address that cannot be had."""
@@ -104,7 +103,7 @@ class RestServer:
         finally:
             self._metrics.in_flight[kind] -= 1
         seconds = None if exchange.streamed else asyncio.get_running_loop().time() - started
-        self._metrics.count(exchange.labels, answer.code, seconds)
+        self._metrics.count(exchange.labels, answer.code, seconds, len(answer.body))
         if exchange.streamed is not None:
             return exchange.streamed
         return _response(answer, exchange)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
 
 from kube_actors.api import encoding
 from kube_actors.apiserver import authz, version
 from kube_actors.apiserver.operations import method_not_allowed
 from kube_actors.apiserver.request import User
-from kube_actors.apiserver.rest import answers, negotiation, openapi, query
+from kube_actors.apiserver.rest import answers, negotiation, openapi
 from kube_actors.apiserver.rest.discovery import Discovery
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.health import Health
-from kube_actors.apiserver.rest.metrics import Metrics
 from kube_actors.apiserver.rest.openapi import OpenApi
 from kube_actors.apiserver.rest.resources import NOT_FOUND_PAGE, not_found_path
 
@@ -24,10 +24,9 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class SystemHandler:
-    def __init__(self, pipeline: Pipeline, health: Health, metrics: Metrics) -> None:
+    def __init__(self, pipeline: Pipeline, health: Health) -> None:
         self._pipeline = pipeline
         self._health = health
-        self._metrics = metrics
         self._discovery = Discovery(pipeline.resources)
         self._openapi = OpenApi(pipeline.resources)
 
@@ -37,8 +36,9 @@ class SystemHandler:
         if exchange.request.method not in ("GET", "HEAD"):
             raise method_not_allowed()
         if self._health.knows(path):
-            verbose = query.is_true(exchange.query, "verbose")
-            code, text = await self._health.answer(path, verbose=verbose, exclude=exchange.query.get("exclude", ""))
+            asked = parse_qs(exchange.query_text, keep_blank_values=True)
+            exclude = asked.get("exclude", ())
+            code, text = await self._health.answer(path, verbose="verbose" in asked, exclude=exclude)
             return Answer(text.encode(), code, TEXT, {"X-Content-Type-Options": "nosniff"})
         parts = [part for part in path.split("/") if part]
         if parts[:1] == ["openapi"]:
@@ -48,7 +48,7 @@ class SystemHandler:
         if parts == ["version"]:
             return Answer(encoding.dumps(version.info()))
         if parts == ["metrics"]:
-            return Answer(self._metrics.render(self._pipeline.cache), content_type=METRICS_TYPE)
+            return Answer(self._pipeline.metrics.render(self._health.results()), content_type=METRICS_TYPE)
         if not parts:
             return Answer(encoding.dumps({"paths": self._paths()}))
         return Answer(NOT_FOUND_PAGE, 404, TEXT)
@@ -97,7 +97,7 @@ class SystemHandler:
 
     def _paths(self) -> list[str]:
         groups = {(one.group, one.version) for one in self._pipeline.resources}
-        found = {"/api", "/apis", "/version", "/metrics", "/openapi/v2", "/openapi/v3", "/healthz", "/livez", "/readyz"}
+        found = {"/api", "/apis", "/version", "/metrics", "/openapi/v2", "/openapi/v3", *self._health.paths()}
         for group, one in groups:
             found.add(f"/apis/{group}/{one}" if group else f"/api/{one}")
             found.update({f"/apis/{group}"} if group else ())

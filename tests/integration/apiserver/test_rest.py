@@ -204,15 +204,28 @@ async def test_health_names_its_checks(http):
     assert status == 200
     assert text.startswith("[+]ping ok\n")
     assert text.endswith("readyz check passed\n")
-    assert (await ask(http, "GET", "/livez/etcd"))[0] == 200
+    assert (await ask(http, "GET", "/livez/etcd")) == (200, "ok")
+    assert (await ask(http, "GET", "/healthz/poststarthook/bootstrap-controller")) == (200, "ok")
+    _, text = await ask(http, "GET", "/livez?verbose&exclude=etcd&exclude=nothing")
+    assert "[+]etcd excluded: ok\n" in text
+    assert 'warn: some health checks cannot be excluded: no matches for "nothing"\n' in text
+    _, paths = await ask(http, "GET", "/")
+    assert "/readyz/shutdown" in paths["paths"]
 
 
 async def test_metrics_count_requests(http):
     await ask(http, "GET", CONFIGMAPS)
     _, text = await ask(http, "GET", "/metrics")
-    labels = 'code="200",verb="LIST",group="",version="v1",resource="configmaps",subresource="",scope="namespace"'
-    assert f"apiserver_request_total{{{labels}}} 1" in text
+    labels = (
+        'component="apiserver",dry_run="",group="",resource="configmaps",scope="namespace",subresource="",'
+        'verb="LIST",version="v1"'
+    )
+    assert f'apiserver_request_total{{code="200",{labels}}} 1' in text
+    assert f"apiserver_request_duration_seconds_count{{{labels}}} 1" in text
     assert 'apiserver_storage_objects{resource="namespaces"} 4' in text
+    assert 'etcd_requests_total{operation="create",group="",resource="namespaces"} 4' in text
+    assert "kubernetes_build_info{" in text
+    assert "process_resident_memory_bytes " in text
 
 
 async def test_a_cluster_begins_with_its_own_objects(http):
