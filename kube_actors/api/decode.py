@@ -24,7 +24,14 @@ from kube_actors.api.schema import SchemaNode
 
 
 class DecodeError(ValueError):
-    """The body cannot become an object of the kind; the text is Kubernetes'."""
+    """The body cannot become an object of the kind; the text is Kubernetes'.
+
+    `restoring` says it in the words in which the converter of parsed objects has it, where it knows better.
+    """
+
+    def __init__(self, text: str, restoring: str = "") -> None:
+        super().__init__(text)
+        self.restoring = restoring or text
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +76,14 @@ def convert_node(node: SchemaNode, obj: Any) -> Decoded:
     return Decoded(normal, tuple(problems(node, obj)) if unknown else ())
 
 
+def duplicates(data: bytes, value: Any) -> list[str]:
+    """`duplicate field "spec.replicas"`, for fields that are given twice in `data`, which is `value` in JSON."""
+    if len(data) == len(orjson.dumps(value)) or not _has_duplicates(data):
+        return []
+    pairs = json.loads(data.decode("utf-8", errors="replace"), object_pairs_hook=Pairs)
+    return list(dict.fromkeys(problems(None, pairs)))
+
+
 def _has_duplicates(data: bytes) -> bool:
     """Whether any object in `data` gives a field twice."""
     found = False
@@ -86,7 +101,7 @@ def _normal(node: SchemaNode, obj: Any, unknown: list[str]) -> Obj:
     try:
         normal: Obj = normalizer(node)({} if obj is None else obj, unknown)
     except Mismatch as error:
-        raise DecodeError(error.message()) from None
+        raise DecodeError(error.message(), error.restoring()) from None
     return normal
 
 
@@ -124,8 +139,23 @@ def _syntax_error(data: bytes, error: Exception) -> str:
         return "unexpected end of JSON input"
     if error.msg.startswith("Unterminated string"):
         return "unexpected end of JSON input"
+    for literal in ("null", "true", "false"):
+        if error.msg == "Expecting value" and text[at] == literal[0]:
+            return _literal_error(text[at:], literal)
     shown = {"'": "\\'", '"': '"'}.get(text[at], text[at])
     return f"invalid character '{shown}' {_GO_CONTEXT.get(error.msg, 'looking for beginning of value')}"
+
+
+def _literal_error(text: str, literal: str) -> str:
+    """What does not fit in a word that begins as a literal does."""
+    for got, wanted in zip(text, literal, strict=False):
+        if got != wanted:
+            return f"invalid character {_char(got)} in literal {literal} (expecting {_char(wanted)})"
+    return "unexpected end of JSON input"
+
+
+def _char(char: str) -> str:
+    return "'\\''" if char == "'" else f"'{char}'"
 
 
 _GO_CONTEXT = {

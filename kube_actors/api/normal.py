@@ -37,6 +37,17 @@ class Mismatch(Exception):
         where = f"Go struct field {self.struct}.{'.'.join(reversed(self.path))}" if self.path else "Go value"
         return f"json: cannot unmarshal {self.found} into {where} of type {self.wanted}"
 
+    def restoring(self) -> str:
+        """The same in the words of apimachinery's converter from unstructured objects."""
+        if self.text:
+            return self.text
+        kind = {"array": "slice", "object": "map", "number": "int64"}.get(self.found, self.found)
+        if self.wanted.startswith("[]"):
+            return f"cannot restore slice from {kind}"
+        if self.wanted.startswith("map["):
+            return f"cannot restore map from {kind}"
+        return f"cannot restore struct from: {kind}" if "." in self.wanted else f"unrecognized type: {self.wanted}"
+
 
 class _Dropped:
     """The answer of a normalizer whose value is not to be encoded."""

@@ -10,7 +10,7 @@ import base64
 import binascii
 from dataclasses import dataclass
 
-from kube_actors.api import encoding, errors
+from kube_actors.api import decode, encoding, errors
 from kube_actors.api.errors import Cause
 from kube_actors.api.resources import Resource
 from kube_actors.api.selectors import LabelSelector
@@ -137,8 +137,8 @@ def decode_token(text: str) -> Position:
         good = len(text) - len(text) % 4
         raise _bad_token(f"illegal base64 data at input byte {good}") from None
     try:
-        token = encoding.loads(body)
-    except ValueError as error:
+        token = decode.parse(body)
+    except decode.DecodeError as error:
         raise _bad_token(str(error)) from None
     version = token.get("v") if isinstance(token, dict) else None
     if version != TOKEN_VERSION:

@@ -14,6 +14,7 @@ from kube_actors.api import Obj, decode, encoding, errors, kinds, validation
 from kube_actors.api.decode import DecodeError
 from kube_actors.api.resources import PODS, Resource, builtin
 from kube_actors.apiserver import (
+    applying,
     authz,
     binding,
     decoding,
@@ -156,8 +157,8 @@ class Operations:
         target, now = request.target, self._clock.now()
         if target.subresource == "scale":
             return await self._apply_scale(request, data, options)
-        config = patching.configuration(target.resource, data)
-        change = patching.apply_of(request, target.resource, config, options, now)
+        config = applying.configuration(target.resource, data)
+        change = applying.change_of(request, target.resource, config, options, now)
 
         def change_or_create(current: Obj | None) -> Obj:
             if current is None:
@@ -169,7 +170,7 @@ class Operations:
         return await self._registry.update(request, change_or_create, options, mode=_mode(target), creates=True)
 
     async def _apply_scale(self, request: Request, data: bytes, options: WriteOptions) -> Written:
-        config = patching.configuration(scale.SCALE, data)
+        config = applying.configuration(scale.SCALE, data)
         wanted = scale.parent_config(request.target.resource, config.obj)
         config.check(request, options.field_validation)
         change = ownership.applier(request, options, wanted, self._clock.now())
