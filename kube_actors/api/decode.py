@@ -18,7 +18,9 @@ from typing import Any
 import orjson
 
 from kube_actors.api import Obj, schema
-from kube_actors.api.normal import Mismatch, Pairs, normalizer, problems
+from kube_actors.api.crd import decoding as custom
+from kube_actors.api.crd.definition import ServedVersion
+from kube_actors.api.normal import Mismatch, Pairs, describe, normalizer, problems
 from kube_actors.api.resources import Resource
 from kube_actors.api.schema import SchemaNode
 
@@ -53,6 +55,8 @@ def strict_error(faults: Sequence[str]) -> str:
 def decode(resource: Resource, data: bytes) -> Decoded:
     """The object that a request's JSON body holds. Raises DecodeError."""
     obj = parse(data)
+    if resource.definition is not None:
+        return _custom(resource.definition, obj, data)
     # Compact JSON without duplicates is as long as when it is encoded again: the common case, in microseconds.
     try:
         if len(data) == len(orjson.dumps(obj)) or not _has_duplicates(data):
@@ -66,6 +70,8 @@ def decode(resource: Resource, data: bytes) -> Decoded:
 
 def convert(resource: Resource, obj: Any) -> Decoded:
     """The normal form of `obj`, which is left as it is. Raises DecodeError."""
+    if resource.definition is not None:
+        return _custom(resource.definition, obj)
     return convert_node(schema.of(resource), obj)
 
 
@@ -82,6 +88,24 @@ def duplicates(data: bytes, value: Any) -> list[str]:
         return []
     pairs = json.loads(data.decode("utf-8", errors="replace"), object_pairs_hook=Pairs)
     return list(dict.fromkeys(problems(None, pairs)))
+
+
+def _custom(definition: ServedVersion, obj: Any, data: bytes = b"") -> Decoded:
+    """An object of a custom resource; `data` is the text that it was parsed from, where duplicates may be."""
+    if not isinstance(obj, dict):
+        raise DecodeError(f"json: cannot unmarshal {describe(obj)} into Go value of type map[string]interface {{}}")
+    for field in ("kind", "apiVersion"):
+        if not obj.get(field) or not isinstance(obj[field], str):
+            raise DecodeError(f"Object '{field[0].upper()}{field[1:]}' is missing in '{orjson.dumps(obj).decode()}'")
+    unknown: list[str] = []
+    try:
+        normal = custom.normal(definition.schema, obj, unknown)
+    except Mismatch as error:
+        raise DecodeError(error.message()) from None
+    found = [f'unknown field "{path}"' for path in unknown]
+    if data:
+        found = duplicates(data, obj) + found
+    return Decoded(normal, tuple(dict.fromkeys(found)))
 
 
 def _has_duplicates(data: bytes) -> bool:

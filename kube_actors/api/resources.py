@@ -7,7 +7,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kube_actors.api.crd.definition import ServedVersion
 
 STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 CREATE_ONLY = ("create",)
@@ -29,6 +33,11 @@ class Resource:
     # Where it differs from the rule of `store_prefix`.
     store_path: str = ""
     custom: bool = False
+    # Where they are not the kind in lower case, and the kind with List after it.
+    singular_name: str = ""
+    list_kind_name: str = ""
+    # Of a custom resource: its schema and what else its CRD says.
+    definition: ServedVersion | None = field(default=None, repr=False)
 
     def __hash__(self) -> int:
         # A key of many tables: three strings, whose hashes are known, tell resources apart as well as all fields.
@@ -41,7 +50,11 @@ class Resource:
 
     @property
     def singular(self) -> str:
-        return self.kind.lower()
+        return self.singular_name or self.kind.lower()
+
+    @property
+    def list_kind(self) -> str:
+        return self.list_kind_name or f"{self.kind}List"
 
     @property
     def qualified(self) -> str:

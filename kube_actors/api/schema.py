@@ -186,7 +186,9 @@ def _by_kind(resource: Resource) -> SchemaNode:
 
 
 def of(resource: Resource) -> SchemaNode:
-    """The schema of a built-in resource's objects. KeyError for a resource without a built-in schema."""
+    """The schema of a resource's objects. KeyError for a resource without one."""
+    if resource.definition is not None:
+        return resource.definition.node
     return _by_kind(resource)
 
 

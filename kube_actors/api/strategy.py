@@ -31,7 +31,6 @@ _COUNTED: dict[str, tuple[str, ...]] = {
     "DaemonSet": ("spec",),
     "Job": ("spec",),
     "CronJob": ("spec",),
-    "CustomResourceDefinition": ("spec",),
 }
 # Kinds that keep a status given on create.
 _KEEP_STATUS = frozenset(("Node", "APIService"))
@@ -87,7 +86,8 @@ def prepare_update(resource: Resource, new: Obj, old: Obj) -> None:
 def is_counted_change(resource: Resource, new: Obj, old: Obj) -> bool:
     """Whether the change from `old` to `new` grows the generation."""
     if resource.custom:
-        rest = [{key: value for key, value in obj.items() if key not in ("metadata", "status")} for obj in (new, old)]
+        apart = ("metadata", "status") if "status" in resource.subresources else ("metadata",)
+        rest = [{key: value for key, value in obj.items() if key not in apart} for obj in (new, old)]
         return rest[0] != rest[1]
     for part in _counted(resource) or ():
         path = part.split(".")
@@ -102,6 +102,10 @@ def prepare_status(resource: Resource, new: Obj, old: Obj) -> None:
     """Keep everything of `old` but the status and the metadata; the generation does not grow."""
     for part in {*new, *old} - {"status", "metadata", "kind", "apiVersion"}:
         take(new, old, part)
+    if resource.custom:
+        kept = {key: new["metadata"][key] for key in ("managedFields", "resourceVersion") if key in new["metadata"]}
+        new["metadata"] = {**old["metadata"], **kept}
+        return
     if resource.kind in _STATUS_KEEPS_LABELS:
         take(new["metadata"], old["metadata"], "labels")
     for field in ("generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"):

@@ -6,9 +6,10 @@ strategies. A kind without an entry knows metadata.name and metadata.namespace o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 
 from kube_actors.api import Obj, errors
+from kube_actors.api.crd.definition import Definition
 from kube_actors.api.meta import get_path
 from kube_actors.api.resources import Resource
 from kube_actors.api.selectors import FieldSelector
@@ -89,6 +90,23 @@ def reader(kind: str) -> FieldReader:
     return read
 
 
+def custom_reader(definition: Definition) -> FieldReader:
+    """Reads the selectable fields of all versions of a custom resource, as its objects are stored."""
+    paths = {
+        one["jsonPath"].lstrip(".")
+        for version in definition.crd["spec"]["versions"]
+        for one in version.get("selectableFields") or ()
+    }
+    table = _dotted(*paths)
+
+    def read(obj: Obj) -> dict[str, str]:
+        metadata = obj["metadata"]
+        known = {"metadata.name": metadata["name"], "metadata.namespace": metadata.get("namespace", "")}
+        return known | {name: get(obj) for name, get in table.items()}
+
+    return read
+
+
 def parse(resource: Resource, text: str) -> FieldSelector | None:
     """The selector in a query, None where it selects everything. Raises BadRequest."""
     if not text:
@@ -98,7 +116,9 @@ def parse(resource: Resource, text: str) -> FieldSelector | None:
     except ValueError as error:
         raise errors.BadRequest(str(error)) from None
     aliases = _ALIASES.get(resource.kind, {})
-    known = _TABLES.get(resource.kind, {})
+    known: Container[str] = _TABLES.get(resource.kind, {})
+    if resource.definition is not None:
+        aliases, known = {}, resource.definition.selectable
 
     def convert(field: str, value: str) -> tuple[str, str]:
         field = aliases.get(field, field)
@@ -111,6 +131,8 @@ def parse(resource: Resource, text: str) -> FieldSelector | None:
 
 
 def _unknown(resource: Resource, field: str) -> str:
+    if resource.custom:
+        return f"field label not supported: {field}"
     if resource.kind == "Job":
         return f'field label "{field}" not supported for Job'
     if resource.kind in _TABLES:

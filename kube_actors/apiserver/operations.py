@@ -88,7 +88,7 @@ class Operations:
         if entry is None:
             raise errors.not_found(resource.plural, resource.group, target.name)
         if target.subresource == "scale":
-            return encoding.dumps(scale.scale_of(entry.decode()))
+            return encoding.dumps(scale.of(resource).scale_of(versions.from_stored(resource, entry.decode())))
         convert = versions.bytes_converter(resource)
         return entry.data if convert is None else convert(entry.data)
 
@@ -126,7 +126,8 @@ class Operations:
         target = request.target
         if target.subresource == "scale":
             wanted = self._scale_body(data)
-            return await self._write_scale(request, lambda parent: scale.apply_scale(parent, wanted), options)
+            scaler = scale.of(target.resource)
+            return await self._write_scale(request, lambda parent: scaler.apply_scale(parent, wanted), options)
         mode = _mode(target)
         obj = decoding.body(request, target.resource, data, options.field_validation)
         _check_name(target, obj)
@@ -144,8 +145,9 @@ class Operations:
             return await self._apply(request, data, options)
         if target.subresource == "scale":
             change_scale = patching.change_of(request, scale.SCALE, kind, data, options)
+            scaler = scale.of(target.resource)
             return await self._write_scale(
-                request, lambda parent: scale.apply_scale(parent, change_scale(scale.scale_of(parent))), options
+                request, lambda parent: scaler.apply_scale(parent, change_scale(scaler.scale_of(parent))), options
             )
         change = patching.change_of(request, target.resource, kind, data, options)
         record = ownership.recorder(request, options, self._clock.now())
@@ -176,8 +178,10 @@ class Operations:
         change = ownership.applier(request, options, wanted, self._clock.now())
         if "scale" not in request.target.resource.subresources:
             raise no_such_path(request.target)
-        written = await self._registry.update(request, _existing(request.target, change), options, mode=SCALE)
-        return Written(encoding.dumps(scale.scale_of(encoding.loads(written.data))))
+        written = await self._registry.update(
+            request, _existing(request.target, change), options, mode=_scale_mode(request.target)
+        )
+        return Written(encoding.dumps(scale.of(request.target.resource).scale_of(encoding.loads(written.data))))
 
     async def delete(self, request: Request, options: DeleteOptions) -> bytes:
         """The object where it stays or its kind answers so, else a Status."""
@@ -202,11 +206,12 @@ class Operations:
             except errors.NotFound:
                 continue
             found = versions.from_stored(target.resource, entry.decode())
-            items.append({key: value for key, value in found.items() if key not in ("kind", "apiVersion")})
+            dropped = () if target.resource.custom else ("kind", "apiVersion")
+            items.append({key: value for key, value in found.items() if key not in dropped})
         meta: Obj = {"resourceVersion": str(page.revision)}
-        if page.continue_token:
+        if page.continue_token or target.resource.custom:
             meta["continue"] = page.continue_token
-        kind, version = f"{target.resource.kind}List", target.resource.api_version
+        kind, version = target.resource.list_kind, target.resource.api_version
         return encoding.dumps({"kind": kind, "apiVersion": version, "metadata": meta, "items": items})
 
     async def bind(self, user: User, namespace: str, name: str, uid: str, node: str) -> None:
@@ -260,8 +265,10 @@ class Operations:
             raise no_such_path(request.target)
         record = ownership.recorder(request, options, self._clock.now())
         existing = _existing(request.target, change)
-        written = await self._registry.update(request, existing, options, mode=SCALE, record=record)
-        return Written(encoding.dumps(scale.scale_of(encoding.loads(written.data))))
+        written = await self._registry.update(
+            request, existing, options, mode=_scale_mode(request.target), record=record
+        )
+        return Written(encoding.dumps(scale.of(request.target.resource).scale_of(encoding.loads(written.data))))
 
     def _scale_body(self, data: bytes) -> Obj:
         try:
@@ -316,7 +323,9 @@ def _view(name: str) -> Mode:
     return Mode(prepare, validate)
 
 
-SCALE = replace(MAIN, view=View(scale.SCALE, scale.scale_of, scale.apply_scale))
+def _scale_mode(target: Target) -> Mode:
+    scaler = scale.of(target.resource)
+    return replace(MAIN, view=View(scale.SCALE, scaler.scale_of, scaler.apply_scale))
 
 
 def _existing(target: Target, change: patching.Change) -> Change:

@@ -21,6 +21,7 @@ from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.cache.entry import FieldReader
 from kube_actors.apiserver.compaction import Compactor
 from kube_actors.apiserver.config import ApiServerConfig
+from kube_actors.apiserver.custom.definitions import Definitions
 from kube_actors.apiserver.grpc_api.service import KubeService
 from kube_actors.apiserver.logs import Logs
 from kube_actors.apiserver.lookup import CacheLookup
@@ -72,6 +73,7 @@ class Pipeline:
             clock,
             loopback_endpoints=config.loopback_endpoints,
         )
+        self.definitions = Definitions(self.cache, lookup, resources, registry, clock)
         reviews = Reviews(self.authenticator, self.authorizer, clock)
         self.operations = Operations(self.cache, storage, registry, self.authorizer, reviews, clock)
         self.agents = Agents(self.cache, config.node_tls)
@@ -91,7 +93,7 @@ class ApiServer:
         self._clock = clock or SystemClock()
         self._tasks = Tasks("apiserver")
         self._storage = StoreClient(config.store_addresses, config.store_tls)
-        self._pipeline = Pipeline(self._storage, config, self._clock, BUILTIN)
+        self._pipeline = Pipeline(self._storage, config, self._clock, Registry(BUILTIN))
         self._rest = RestServer(self._pipeline, config, self._clock)
         self._grpc: Server | None = None
 
@@ -111,6 +113,7 @@ class ApiServer:
         await self._storage.start()
         try:
             await pipeline.cache.start()
+            await pipeline.definitions.start()
             await self._rest.start()
             await self._bootstrap()
             service = KubeService(
@@ -137,6 +140,7 @@ class ApiServer:
         """Refuse new calls, end watches, close what is open. May be called twice."""
         self._rest.ready = False
         await self._tasks.stop()
+        await self._pipeline.definitions.stop()
         # Watches end with the cache, so that the servers below need not wait for them.
         await self._pipeline.cache.stop()
         if self._grpc is not None:

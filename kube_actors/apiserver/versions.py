@@ -1,7 +1,8 @@
 """Served versions and the one that is stored: two resources may be two views of the same objects.
 
 `events` of v1 and of events.k8s.io/v1 are kept as v1, autoscalers of autoscaling/v1 as v2. A resource without an
-entry is stored as it is served. A CustomResourceDefinition with several versions adds entries of the same shape.
+entry is stored as it is served. How versions of
+custom resources become each other is `api.crd.conversion`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kube_actors.api import Obj, encoding, schema
+from kube_actors.api.crd import conversion
 from kube_actors.api.normal import normalizer
 from kube_actors.api.resources import BUILTIN, EVENTS, Resource, builtin
 
@@ -98,7 +100,7 @@ _VIEWS: dict[Resource, View] = {
 
 
 def stored(resource: Resource) -> Resource:
-    """The resource as which the objects of `resource` are stored."""
+    """The resource as which the objects of `resource` are stored. Versions of a custom resource share their keys."""
     view = _VIEWS.get(resource)
     return resource if view is None else view.stored
 
@@ -112,17 +114,23 @@ def sibling(resource: Resource, api_version: str) -> Resource | None:
 
 
 def to_stored(resource: Resource, obj: Obj) -> Obj:
+    if resource.definition is not None:
+        return conversion.to_storage(resource.definition, obj)
     view = _VIEWS.get(resource)
     return obj if view is None else view.to_stored(obj)
 
 
 def from_stored(resource: Resource, obj: Obj) -> Obj:
+    if resource.definition is not None:
+        return conversion.from_storage(resource, obj)
     view = _VIEWS.get(resource)
     return obj if view is None else view.from_stored(obj)
 
 
 def bytes_converter(resource: Resource) -> Callable[[bytes], bytes] | None:
     """From the bytes of the stored object to those of the served one; None where they are the same."""
+    if resource.definition is not None:
+        return conversion.bytes_from_storage(resource)
     view = _VIEWS.get(resource)
     if view is None:
         return None

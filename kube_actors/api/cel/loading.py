@@ -1,4 +1,4 @@
-"""JSON has no times: text of a declared timestamp, duration or bytes is converted where the variable is bound.
+"""JSON has no times: text of a declared timestamp or duration is converted where the variable is bound.
 
 Written in CEL itself, since cel-cpp takes only JSON's types from Python. Values of maps are left as they are.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from kube_actors.api.cel.types import Type
 
-_CONVERSIONS = {"timestamp": "timestamp", "duration": "duration", "bytes": "bytes"}
+_CONVERSIONS = {"timestamp": "timestamp", "duration": "duration"}
 
 
 def loaded(declared: Type, source: str, depth: int = 0) -> str:

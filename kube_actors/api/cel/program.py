@@ -15,12 +15,13 @@ from cel_expr_python.ext.ext_math import ExtMath
 from cel_expr_python.ext.ext_optional import ExtOptional
 from cel_expr_python.ext.ext_strings import ExtStrings
 
-from kube_actors.api.cel import growth, structs
+from kube_actors.api.cel import growth, structs, syntax
 from kube_actors.api.cel.declare import HOLDER, Declarations
 from kube_actors.api.cel.errors import CompileError, CostExceeded, compile_error, evaluation_error
 from kube_actors.api.cel.library import DECLARED_ONLY, FUNCTIONS
 from kube_actors.api.cel.library.functions import checked_extension, running_extension
 from kube_actors.api.cel.loading import loaded
+from kube_actors.api.cel.syntax import Expr
 from kube_actors.api.cel.types import Type
 
 _STANDARD = [ExtBindings(), ExtMath(), ExtOptional(), ExtStrings()]
@@ -37,6 +38,8 @@ class Program:
     expression: str
     type: str
     """`bool`, `int`, `string`, `list`, `map`, `null_type`, ... or `dyn` where it is not known; messages by name."""
+    tree: Expr = field(repr=False, compare=False)
+    """The expression as it was parsed."""
     _compiled: cel.Expression = field(repr=False, compare=False)
     _optionals: tuple[str, ...] = ()
 
@@ -70,7 +73,7 @@ def compile(expression: str, variables: Mapping[str, Type], *, constructs: bool 
 
 @lru_cache(maxsize=4096)
 def _compile(expression: str, variables: tuple[tuple[str, Type], ...], constructs: bool) -> Program:
-    _refuse_growth(expression)
+    _refuse_length(expression)
     made = structs.find(expression) if constructs else structs.Structs(expression, expression)
     optionals = tuple(name for name, declared in variables if declared.kind == "optional")
     flat = {name: frozenset(fields) for name, fields in made.fields.items()}
@@ -86,7 +89,10 @@ def _compile(expression: str, variables: tuple[tuple[str, Type], ...], construct
     )
     opening += "".join(f"cel.bind({name}, {HOLDER}.?{name}, " for name in optionals)
     running = _RUNNING.compile(f"{opening}{made.running}{')' * opening.count('cel.bind(')}", disable_check=True)
-    return Program(expression, _type_name(checked.return_type()), running, optionals)
+    tree = syntax.tree(_RUNNING.compile(made.running, disable_check=True).serialize())
+    if growth.copies(tree) > growth.LIMIT:
+        raise CompileError("compilation failed: the expression multiplies its inputs without limit")
+    return Program(expression, _type_name(checked.return_type()), tree, running, optionals)
 
 
 @lru_cache(maxsize=256)
@@ -101,14 +107,12 @@ def _loads(declared: Type) -> bool:
     return declared.kind != "optional" and loaded(declared, "x") != "x"
 
 
-def _refuse_growth(expression: str) -> None:
+def _refuse_length(expression: str) -> None:
     if len(expression) > _MAX_CODE_POINTS:
         raise CompileError(
             f"compilation failed: ERROR: <input>:-1:0: expression code point size exceeds limit: "
             f"size: {len(expression)}, limit {_MAX_CODE_POINTS}"
         )
-    if growth.steps(expression) > growth.LIMIT:
-        raise CompileError("compilation failed: expression exceeds the estimated cost limit")
 
 
 def _type_name(declared: cel.Type) -> str:

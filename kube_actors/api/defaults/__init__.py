@@ -13,6 +13,7 @@ from collections.abc import Callable
 from functools import cache
 
 from kube_actors.api import Obj, kinds
+from kube_actors.api.crd.defaulting import apply_defaults as apply_schema_defaults
 from kube_actors.api.resources import Resource
 
 Defaulter = Callable[[Obj], None]
@@ -39,7 +40,10 @@ def _defaulter(resource: Resource) -> Defaulter | None:
 
 
 def apply_defaults(resource: Resource, obj: Obj) -> None:
-    """Fill in Kubernetes' defaults for an object of a built-in kind, in place."""
+    """Fill in Kubernetes' defaults, or those of a custom resource's schema, in place."""
+    if resource.definition is not None:
+        apply_schema_defaults(resource.definition.schema, obj, root=True)
+        return
     defaulter = _defaulter(resource)
     if defaulter is not None:
         defaulter(obj)

@@ -21,7 +21,6 @@ _DEFAULT = Kind()
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-@cache
 def find(resource: Resource) -> Kind | None:
     """The rules of a built-in resource's kind; None where it has no file here."""
     return None if resource.custom else _load(resource.kind)

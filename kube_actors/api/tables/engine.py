@@ -119,18 +119,25 @@ def printer(group: str, version: str, kind: str) -> Printer:
     return table_of.get(f"{version}.{kind}") or table_of.get(kind) or _GENERIC
 
 
+def printer_of(resource: Resource) -> Printer:
+    """How a resource's objects are printed."""
+    if resource.definition is not None:
+        return resource.definition.printer
+    return printer(resource.group, resource.version, resource.kind)
+
+
 def table_columns(resource: Resource) -> list[Obj]:
     """The columnDefinitions of a resource's Table."""
-    columns = printer(resource.group, resource.version, resource.kind).columns
+    columns = printer_of(resource).columns
     return [column.as_json() for column in columns]
 
 
 def table_row(resource: Resource, obj: Obj, now: float) -> list[Any]:
     """The cells of one object's row; `now` in seconds since the epoch gives its age."""
-    return printer(resource.group, resource.version, resource.kind).cells(obj, now)
+    return printer_of(resource).cells(obj, now)
 
 
 def table_row_conditions(resource: Resource, obj: Obj) -> list[Obj]:
     """The TableRowConditions of one object's row: none but for pods that have finished."""
-    conditions = printer(resource.group, resource.version, resource.kind).conditions
+    conditions = printer_of(resource).conditions
     return conditions(obj) if conditions is not None else []

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from functools import cache
+from functools import lru_cache
 
 from kube_actors.api import Obj, kinds
+from kube_actors.api.crd import checks
 from kube_actors.api.errors import Cause
 from kube_actors.api.resources import Resource
 from kube_actors.api.validation import metadata, names
@@ -21,7 +22,8 @@ _MODULES = {
 }
 
 
-@cache
+# Custom resources come and go, with a new Resource for every change of their definition.
+@lru_cache(maxsize=512)
 def rules_of(resource: Resource) -> Rules:
     """The rules of a kind; those of metadata alone for a kind without its own."""
     found = kinds.find(resource)
@@ -44,6 +46,8 @@ def validate_create(resource: Resource, obj: Obj) -> list[Cause]:
         metadata.metadata(causes, obj["metadata"], resource.namespaced, rules.name)
     if rules.create is not None:
         rules.create(causes, obj)
+    if resource.definition is not None:
+        causes += checks.check_create(resource.definition.schema, obj)
     if not causes and not rules.checks_metadata:
         metadata.metadata(causes, obj["metadata"], resource.namespaced, names.path_segment)
     return causes
@@ -57,6 +61,8 @@ def validate_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
         rules.update(causes, new, old)
     elif rules.create is not None:
         rules.create(causes, new)
+    if resource.definition is not None:
+        causes += checks.check_update(resource.definition.schema, new, old)
     return causes
 
 
@@ -66,6 +72,8 @@ def validate_status_update(resource: Resource, new: Obj, old: Obj) -> list[Cause
     rules = rules_of(resource)
     if rules.status is not None:
         rules.status(causes, new, old)
+    if resource.definition is not None:
+        causes += checks.check_update(resource.definition.schema, new, old)
     return causes
 
 

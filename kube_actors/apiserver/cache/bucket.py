@@ -35,6 +35,12 @@ class Bucket:
     def __len__(self) -> int:
         return len(self._entries)
 
+    def reread(self, read_fields: FieldReader) -> None:
+        """From now on fields are read so; what was read of the present objects is forgotten."""
+        self.read_fields = read_fields
+        for entry in self._entries.values():
+            entry.forget_index()
+
     def get(self, key: str) -> Entry | None:
         return self._entries.get(key)
 

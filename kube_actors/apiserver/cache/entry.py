@@ -58,6 +58,9 @@ class Entry:
         self._labels = obj["metadata"].get("labels") or {}
         self._fields = read_fields(obj)
 
+    def forget_index(self) -> None:
+        self._labels = self._fields = None
+
     def labels(self, read_fields: FieldReader) -> Mapping[str, str]:
         if self._labels is None:
             self.index(self.decode(), read_fields)

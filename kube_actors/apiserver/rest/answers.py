@@ -31,7 +31,9 @@ def list_body(resource: Resource, page: Page, form: Form, now: float, include: s
 
 
 def _joined(resource: Resource, page: Page, metadata: Obj) -> bytes:
-    head = {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": metadata, "items": []}
+    if resource.custom:
+        metadata = {"continue": "", **metadata}  # unstructured lists say it always
+    head = {"kind": resource.list_kind, "apiVersion": resource.api_version, "metadata": metadata, "items": []}
     opening = encoding.dumps(head)[:-2]
     return b"".join((opening, items_body(resource, page), b"]}"))
 
@@ -39,6 +41,8 @@ def _joined(resource: Resource, page: Page, metadata: Obj) -> bytes:
 def items_body(resource: Resource, page: Page) -> bytes:
     """The objects, comma-separated; those of built-in kinds without kind and apiVersion, as Go's typed lists."""
     convert = versions.bytes_converter(resource)
+    if convert is not None and resource.custom:
+        return b",".join([convert(entry.data) for entry in page.entries])
     if convert is not None:
         return b",".join(_without_type(convert(entry.data)) for entry in page.entries)
     if resource.custom:

@@ -14,6 +14,7 @@ from typing import Any
 from kube_actors.api import encoding, schema
 from kube_actors.api.resources import Registry, Resource
 from kube_actors.apiserver import version
+from kube_actors.apiserver.rest import custom_openapi
 
 JSON = "application/json"
 # kubectl asks for v2 in this form alone, and only for kinds that v3 does not have. It gets the head of a document
@@ -33,7 +34,8 @@ _PATCHES = (
     "application/apply-patch+yaml",
 )
 # Definitions that kubectl knows by name and objects do not refer to.
-_EXTRA = ("io.k8s.apimachinery.pkg.apis.meta.v1.Status", "io.k8s.apimachinery.pkg.apis.meta.v1.DeleteOptions")
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1."
+_EXTRA = (f"{_META}Status", f"{_META}DeleteOptions", f"{_META}ObjectMeta", f"{_META}ListMeta")
 
 Raw = dict[str, Any]
 
@@ -99,28 +101,33 @@ def _info() -> Raw:
 
 
 def _v2(resources: list[Resource]) -> Raw:
-    names = _closure(_roots(resources))
+    prefix = "#/definitions/"
     return {
         "swagger": "2.0",
         "info": _info(),
-        "paths": _paths(resources, "#/definitions/", v3=False),
-        "definitions": {name: _converted(name, "#/definitions/", _kinds(resources)) for name in names},
+        "paths": _paths(resources, prefix, v3=False),
+        "definitions": _definitions(resources, prefix, v3=False),
     }
 
 
 def _v3(resources: list[Resource]) -> Raw:
     prefix = "#/components/schemas/"
-    names = _closure(_roots(resources))
     return {
         "openapi": "3.0.0",
         "info": _info(),
         "paths": _paths(resources, prefix, v3=True),
-        "components": {"schemas": {name: _converted(name, prefix, _kinds(resources)) for name in names}},
+        "components": {"schemas": _definitions(resources, prefix, v3=True)},
     }
 
 
+def _definitions(resources: list[Resource], prefix: str, *, v3: bool) -> Raw:
+    """The definitions of built-in kinds and all that they refer to, and those that custom resources bring."""
+    built_in = {name: _converted(name, prefix, _kinds(resources)) for name in _closure(_roots(resources))}
+    return built_in | custom_openapi.definitions(resources, prefix, v3=v3)
+
+
 def _roots(resources: Iterable[Resource]) -> list[str]:
-    names = [schema.definition_name(resource) for resource in resources]
+    names = [schema.definition_name(resource) for resource in resources if not resource.custom]
     lists = [f"{name}List" for name in names]
     return [name for name in (*names, *lists, *_EXTRA) if name in schema.definitions()]
 
@@ -151,7 +158,9 @@ def _references(raw: Any) -> Iterable[str]:
 
 def _kinds(resources: Iterable[Resource]) -> dict[str, Raw]:
     return {
-        schema.definition_name(one): {"group": one.group, "version": one.version, "kind": one.kind} for one in resources
+        schema.definition_name(one): {"group": one.group, "version": one.version, "kind": one.kind}
+        for one in resources
+        if not one.custom
     }
 
 
@@ -186,8 +195,9 @@ def _plain(raw: Any, prefix: str) -> Any:
 def _paths(resources: Iterable[Resource], prefix: str, *, v3: bool) -> Raw:
     paths: Raw = {}
     for resource in resources:
-        name = schema.definition_name(resource)
-        reference = {"$ref": prefix + name} if name in schema.definitions() else {"type": "object"}
+        name = custom_openapi.name_of(resource) if resource.custom else schema.definition_name(resource)
+        known = resource.custom or name in schema.definitions()
+        reference = {"$ref": prefix + name} if known else {"type": "object"}
         base = resource.path("{namespace}" if resource.namespaced else "")
         collection = {verb: _operation(resource, verb, reference, v3) for verb in _COLLECTION if verb in resource.verbs}
         if collection:
@@ -221,13 +231,17 @@ def _operation(resource: Resource, verb: str, reference: Raw, v3: bool) -> Raw:
     if verb in ("create", "update", "patch"):
         names = ("dryRun", "fieldManager", "fieldValidation")
         operation["parameters"] = [_parameter(name, v3) for name in names]
-        media_types = _PATCHES if verb == "patch" else (JSON,)
+        media_types = _patches(resource) if verb == "patch" else (JSON,)
         if v3:
             operation["requestBody"] = {"content": {one: {"schema": reference} for one in media_types}}
         else:
             operation["consumes"] = list(media_types)
             operation["parameters"].append({"name": "body", "in": "body", "required": True, "schema": reference})
     return operation
+
+
+def _patches(resource: Resource) -> tuple[str, ...]:
+    return tuple(one for one in _PATCHES if not (resource.custom and "strategic" in one))
 
 
 def _parameter(name: str, v3: bool) -> Raw:

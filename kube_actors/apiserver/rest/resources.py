@@ -47,6 +47,8 @@ class ResourceHandler:
             return self._unknown(exchange, user, path)
         wrong_scope = bool(path.namespace) and not resource.namespaced
         if wrong_scope or (path.name and resource.namespaced and not path.namespace):
+            if resource.custom:
+                return Answer(NOT_FOUND_PAGE, 404, "text/plain; charset=utf-8")
             raise not_found_path()
         if path.subresource:
             if path.subresource not in resource.subresources:
@@ -68,9 +70,13 @@ class ResourceHandler:
         known_version = any(
             resource.group == path.group and resource.version == path.version for resource in self._pipeline.resources
         )
-        if path.group not in groups or (not path.group and not known_version):
+        if path.group not in groups or (not path.group and not known_version) or self._is_custom(path.group):
             return Answer(NOT_FOUND_PAGE, 404, "text/plain; charset=utf-8")
         raise not_found_path()
+
+    def _is_custom(self, group: str) -> bool:
+        """Whether all that the group has are custom resources."""
+        return all(resource.custom for resource in self._pipeline.resources if resource.group == group)
 
     async def _get(self, exchange: Exchange, request: Request) -> Answer:
         path = exchange.resource_path

@@ -7,12 +7,12 @@ rules with what `table.py` says of it. Adding a kind's rules is one file with a 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
 
 from kube_actors.api import kinds
 from kube_actors.api.kinds.kind import RestRules
 from kube_actors.api.resources import Resource
-from kube_actors.apiserver.strategies import event, namespace, pod, service
+from kube_actors.apiserver.strategies import crd, custom, event, namespace, pod, service
 from kube_actors.apiserver.strategies.base import Strategy
 from kube_actors.apiserver.strategies.table import RULES
 
@@ -20,14 +20,18 @@ _STRATEGIES: dict[tuple[str, str], type[Strategy]] = {
     ("", "Pod"): pod.PodStrategy,
     ("", "Service"): service.ServiceStrategy,
     ("", "Namespace"): namespace.NamespaceStrategy,
+    ("apiextensions.k8s.io", "CustomResourceDefinition"): crd.CrdStrategy,
     ("", "Event"): event.EventStrategy,
     ("events.k8s.io", "Event"): event.EventStrategy,
 }
 
 
-@cache
+# Custom resources come and go, with a new Resource for every change of their definition.
+@lru_cache(maxsize=1024)
 def of(resource: Resource) -> Strategy:
     """The rules of a resource's kind."""
+    if resource.custom:
+        return custom.CustomStrategy(resource, custom.RULES)
     make = _STRATEGIES.get((resource.group, resource.kind), Strategy)
     kind = kinds.find(resource)
     return make(resource, RULES.get((resource.group, resource.kind), RestRules()) if kind is None else kind.rest)

@@ -37,11 +37,9 @@ def _parse_cidr(text: str) -> tuple[_Address, int]:
         interface = ip_interface(text)
         _parse_ip(address)
     except (ValueError, FunctionError) as error:
-        raise FunctionError(
-            f"network address parse error during conversion from string: netip.ParsePrefix(\"{text}\"): no '/'"
-            if not slash
-            else f'network address parse error during conversion from string: netip.ParsePrefix("{text}"): bad prefix'
-        ) from error
+        known = "network address parse error during conversion from string: "  # Kubernetes says it twice
+        why = "bad prefix" if slash else "no '/'"
+        raise FunctionError(f'{known}{known}netip.ParsePrefix("{text}"): {why}') from error
     return interface.ip, int(length)
 
 

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import re2
-
+from kube_actors.api import regexes
 from kube_actors.api.cel.library.functions import Function, FunctionError
 
 
 def _compiled(pattern: str) -> Any:
     try:
-        return re2.compile(pattern)
-    except re2.error as error:
+        return regexes.compile(pattern)
+    except regexes.RegexError as error:
         raise FunctionError(f"Illegal regex: {error}") from error
 
 
