@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kube_actors.controllers.attach_detach import AttachDetachController
 from kube_actors.controllers.base import Controller
 from kube_actors.controllers.cronjob.controller import CronJobController
 from kube_actors.controllers.daemonset.controller import DaemonSetController
@@ -20,6 +21,7 @@ from kube_actors.controllers.namespace.controller import NamespaceController
 from kube_actors.controllers.node_ipam import NodeIpamController
 from kube_actors.controllers.node_lifecycle.controller import NodeLifecycleController
 from kube_actors.controllers.node_lifecycle.eviction_controller import TaintEvictionController
+from kube_actors.controllers.node_ttl import NodeTTLController
 from kube_actors.controllers.persistentvolume.controller import PersistentVolumeBinder
 from kube_actors.controllers.persistentvolume.expander import PersistentVolumeExpander
 from kube_actors.controllers.persistentvolume.protection import ClaimProtectionController, VolumeProtectionController
@@ -30,6 +32,7 @@ from kube_actors.controllers.replicaset.controller import ReplicaSetController, 
 from kube_actors.controllers.resource_quota import ResourceQuotaController
 from kube_actors.controllers.root_ca import RootCAController
 from kube_actors.controllers.service_account import ServiceAccountController
+from kube_actors.controllers.service_cidrs import ServiceCIDRsController
 from kube_actors.controllers.statefulset.controller import StatefulSetController
 from kube_actors.controllers.ttl_after_finished import TTLAfterFinishedController
 
@@ -56,10 +59,13 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     VolumeProtectionController,
     VolumeAttributesClassProtectionController,
     EphemeralVolumeController,
+    AttachDetachController,
     EndpointSliceController,
     EndpointSliceMirroringController,
     EndpointsController,
+    ServiceCIDRsController,
     NodeIpamController,
+    NodeTTLController,
     NodeLifecycleController,
     TaintEvictionController,
     NamespaceController,
