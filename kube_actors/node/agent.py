@@ -14,8 +14,12 @@ from kube_actors.api.resources import PODS, SERVICES
 from kube_actors.client.events import NORMAL, EventRecorder
 from kube_actors.client.informer import Informer
 from kube_actors.client.interface import Client
+from kube_actors.node.actions import Failure
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.container_spec import ContainerSpecs
+from kube_actors.node.eviction.manager import EvictionManager
+from kube_actors.node.eviction.signals import read_signals
+from kube_actors.node.eviction.thresholds import parse as parse_thresholds
 from kube_actors.node.executor import Parts
 from kube_actors.node.heartbeat import Heartbeat
 from kube_actors.node.hooks import Hooks
@@ -71,13 +75,14 @@ class NodeAgent:
         checks = ContainerChecks(runtime)
         hooks = Hooks(checks, runtime, clock)
         self._addresses = AddressPool(config.pod_cidr)
+        volumes = Volumes(config.root_dir, references, Tokens(client, clock), allocatable)
         parts = Parts(
             config=config,
             runtime=runtime,
             clock=clock,
             images=Images(runtime, references, clock, config.parallel_pulls),
             specs=ContainerSpecs(references, self._list_services, to_int(allocatable["memory"])),
-            volumes=Volumes(config.root_dir, references, Tokens(client, clock), allocatable),
+            volumes=volumes,
             hooks=hooks,
             killer=Killer(runtime, hooks, events, clock),
             events=events,
@@ -87,11 +92,29 @@ class NodeAgent:
         )
         self._statuses = StatusManager(client, clock, owner)
         self._prober = Prober(checks, clock, self._poke, events.container, owner)
-        self._pods = PodManager(parts, self._statuses, self._prober, labels)
+        self._pods = PodManager(parts, self._statuses, self._prober, labels, self._refuses)
+        self._eviction = self._make_eviction(volumes, clock, owner) if real else None
         self._server = NodeServer(config, runtime, self._pods, clock)
         self._heartbeat = Heartbeat(config, self._machine, client, clock, self._observe, self._on_node)
         self._images: tuple[Image, ...] = ()
         self._images_read_at = float("-inf")
+
+    def _make_eviction(self, volumes: Volumes, clock: Clock, owner: str) -> EvictionManager:
+        config, pods = self._config, self._pods
+        return EvictionManager(
+            parse_thresholds(config.eviction_hard),
+            read=lambda: read_signals(config.root_dir),
+            runtime=self._runtime,
+            pods=lambda: pods.pods,
+            volumes=lambda uid: volumes.pod_dir(uid) / "volumes",
+            evict=pods.evict,
+            changed=lambda: self._heartbeat.look(),
+            clock=clock,
+            owner=owner,
+        )
+
+    def _refuses(self, pod: Obj) -> Failure | None:
+        return self._eviction.refuses(pod) if self._eviction is not None else None
 
     @property
     def name(self) -> str:
@@ -126,6 +149,8 @@ class NodeAgent:
         self._informer.add_handler(self._pods)
         await self._informer.start()
         self._pods.start(self._informer)
+        if self._eviction is not None:
+            self._eviction.start()
         self._started = True
         log.info("node agent started", node=self.name, runtime=self._runtime_version, port=self.port)
 
@@ -139,6 +164,8 @@ class NodeAgent:
 
     async def stop(self) -> None:
         """Ends the agent; the pods go on. Safe to call twice, and after a start that failed."""
+        if self._eviction is not None:
+            await self._eviction.stop()
         await self._informer.stop()
         await self._pods.stop()
         await self._prober.stop()
@@ -181,7 +208,8 @@ class NodeAgent:
             problem = f"container runtime is down: {self._pods.runtime_error or 'it does not answer'}"
         elif not self._addresses.cidr:
             problem = "container runtime network not ready: the node has no pod CIDR assigned"
-        return Observed(now, self.port, self._runtime_version, problem, await self._list_images(now))
+        pressures = self._eviction.pressures if self._eviction is not None else frozenset()
+        return Observed(now, self.port, self._runtime_version, problem, await self._list_images(now), pressures)
 
     async def _list_images(self, now: float) -> tuple[Image, ...]:
         """Read as often as the status is reported: it costs the runtime more than it tells."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from kube_actors.aio.clock import rfc3339
@@ -14,6 +14,21 @@ from kube_actors.node.runtime.interface import Image
 
 # Kubernetes shows this many images of a node, the largest first.
 MAX_IMAGES = 50
+# Reason and message of each condition of pressure, when it holds and when it does not.
+PRESSURES = {
+    "MemoryPressure": (
+        ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
+        ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ),
+    "DiskPressure": (
+        ("KubeletHasDiskPressure", "kubelet has disk pressure"),
+        ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ),
+    "PIDPressure": (
+        ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
+        ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +40,8 @@ class Observed:
     runtime_version: str
     problem: str = ""
     images: tuple[Image, ...] = ()
+    # Conditions of pressure that hold: MemoryPressure, DiskPressure, PIDPressure.
+    pressures: frozenset[str] = frozenset()
 
 
 def capacity_of(config: NodeConfig, machine: Machine) -> dict[str, str]:
@@ -113,12 +130,7 @@ def conditions_of(observed: Observed, old: Sequence[Obj]) -> list[Obj]:
     ready = ("Ready", "True", "KubeletReady", "kubelet is posting ready status")
     if observed.problem:
         ready = ("Ready", "False", "KubeletNotReady", observed.problem)
-    rows = (
-        ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
-        ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
-        ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
-        ready,
-    )
+    rows = (*(_pressure(kind, observed.pressures) for kind in PRESSURES), ready)
     now = rfc3339(observed.now)
     known = {str(each["type"]): each for each in old}
     mine = []
@@ -137,6 +149,12 @@ def conditions_of(observed: Observed, old: Sequence[Obj]) -> list[Obj]:
         )
     own = {row[0] for row in rows}
     return mine + [each for each in old if each["type"] not in own]
+
+
+def _pressure(kind: str, pressures: Collection[str]) -> tuple[str, str, str, str]:
+    """A condition as (type, status, reason, message)."""
+    held, free = PRESSURES[kind]
+    return (kind, "True", *held) if kind in pressures else (kind, "False", *free)
 
 
 def images_of(images: Sequence[Image]) -> list[Obj]:

@@ -8,7 +8,7 @@ what the runtime has and the API has not ─────> a worker that ends it:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -17,6 +17,7 @@ from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.api.meta import uid_of
 from kube_actors.client.informer import Informer
+from kube_actors.node.actions import Failure
 from kube_actors.node.admission import admit
 from kube_actors.node.executor import Parts
 from kube_actors.node.node_events import WARNING
@@ -32,7 +33,8 @@ ECHO_SECONDS = (0.2, 1.0)
 
 
 class PodManager:
-    """The handler of the pod informer. `labels` and `allocatable` are the node's, for admission."""
+    """The handler of the pod informer. `labels` and `allocatable` are the node's, for admission; `refuses` says
+    why the node takes no such pod at the moment."""
 
     def __init__(
         self,
@@ -40,8 +42,9 @@ class PodManager:
         statuses: StatusManager,
         prober: Prober,
         labels: Mapping[str, str],
+        refuses: Callable[[Obj], Failure | None] = lambda pod: None,
     ) -> None:
-        self._parts, self._statuses, self._prober = parts, statuses, prober
+        self._parts, self._statuses, self._prober, self._refuses = parts, statuses, prober, refuses
         self._labels = labels
         self._simulated = isinstance(parts.runtime, Simulation)
         self._tasks = Tasks(f"node/{parts.config.name}/pods")
@@ -91,7 +94,7 @@ class PodManager:
         if worker is not None:
             worker.update_pod(obj)
             return
-        rejection = admit(obj, self._active, self._labels, self._parts.allocatable)
+        rejection = admit(obj, self._active, self._labels, self._parts.allocatable) or self._refuses(obj)
         if rejection is not None:
             self._parts.events.pod(obj, WARNING, rejection.reason, rejection.message.removeprefix("Pod was rejected: "))
         worker = PodWorker(obj, self._parts, self._statuses, self._prober, self._tasks, rejection=rejection)
@@ -114,6 +117,13 @@ class PodManager:
         worker = self._workers.get(uid)
         if worker is not None:
             worker.poke()
+
+    def evict(self, pod: Obj, failure: Failure) -> None:
+        """End a pod of this node as Failed, with that reason."""
+        worker = self._workers.get(uid_of(pod))
+        if worker is not None and worker.phase is Phase.SYNC:
+            self._parts.events.pod(pod, WARNING, failure.reason, failure.message)
+            worker.evict(failure)
 
     # What the runtime says
 

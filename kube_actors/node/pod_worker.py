@@ -111,6 +111,13 @@ class PodWorker:
             self._interrupt()
         self._wake.set()
 
+    def evict(self, failure: Failure) -> None:
+        """End the pod as Failed: the node needs what it uses. A pod that ends already stays as it is."""
+        if not self._ending:
+            self._failure, self._finished = failure, True
+            self._interrupt()
+            self._wake.set()
+
     def poke(self) -> None:
         """Something may have changed on the node."""
         self._wake.set()

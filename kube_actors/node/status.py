@@ -17,6 +17,7 @@ from kube_actors.node.view import ContainerView, PodView, Role
 
 PENDING, RUNNING = "Pending", "Running"
 TERMINAL = (SUCCEEDED, FAILED)
+EVICTED, DISRUPTION_TARGET = "Evicted", "DisruptionTarget"
 
 # The fields of a pod's status that the node writes; all others belong to somebody else.
 OWNED_FIELDS = (
@@ -54,6 +55,8 @@ def pod_status(pod: Obj, view: PodView, facts: Facts, situation: Situation) -> O
     }
     if situation.failure is not None:
         status |= {"reason": situation.failure.reason, "message": situation.failure.message}
+        if situation.failure.reason == EVICTED:
+            status["conditions"] = _disrupted(status["conditions"], situation)
     elif phase == FAILED and old.get("phase") == FAILED:
         status |= {key: old[key] for key in ("reason", "message") if old.get(key)}
     ip = _ip(pod, view, situation.host_ip)
@@ -71,6 +74,21 @@ def pod_status(pod: Obj, view: PodView, facts: Facts, situation: Situation) -> O
         if entries:
             status[key] = entries
     return status
+
+
+def _disrupted(conditions: list[Obj], situation: Situation) -> list[Obj]:
+    """With DisruptionTarget: what a Job's failure policy asks for to tell the node's doing from the pod's."""
+    failure = situation.failure
+    if failure is None or any(each.get("type") == DISRUPTION_TARGET for each in conditions):
+        return conditions
+    new = {
+        "type": DISRUPTION_TARGET,
+        "status": "True",
+        "lastTransitionTime": rfc3339(situation.now),
+        "reason": "TerminationByKubelet",
+        "message": failure.message,
+    }
+    return [*conditions, new]
 
 
 def pod_phase(pod: Obj, view: PodView, facts: Facts, situation: Situation) -> str:
