@@ -23,6 +23,7 @@ from kube_actors.node.environment import ConfigFailure
 from kube_actors.node.facts import Waiting
 from kube_actors.node.field_refs import PodAddresses
 from kube_actors.node.hooks import Hooks
+from kube_actors.node.hosts import hosts_mount
 from kube_actors.node.images import Images, ImageUnavailable
 from kube_actors.node.ipam import AddressPool
 from kube_actors.node.killer import Killer, grace_of
@@ -133,6 +134,7 @@ class Executor:
             mounts = await parts.volumes.mounts(pod, container, env)
             pod_dir = parts.volumes.pod_dir(str(pod["metadata"]["uid"]))
             mounts.append(message_mount(pod_dir, container, action.attempt))
+            mounts += hosts_mount(pod, container, pod_dir, parts.config, view.ip)
         spec = parts.specs.build(pod, container, image, env, mounts, action.attempt)
         container_id = await parts.runtime.create_container(view.sandbox_id, spec)
         emit(NORMAL, "Created", "Container created")
