@@ -9,7 +9,7 @@ $KUBE_ACTORS_HOME (default ~/.kube-actors)/NAME/
     etcd/            the data of members of a real etcd
     backups/         scheduled backups, where the config names no other folder
     backups.json     what became of them (backups.py)
-    nodes/NAME/      volumes and logs of a node's pods
+    nodes/NAME/      volumes and logs of a node's pods; manifests/ has its static pods
     volumes/         persistent volumes of the class local-path
     shared-volumes/  those of the class shared
     logs/            what the components and Ray write

@@ -198,6 +198,7 @@ def node(plan: ClusterPlan, pki: Pki, which: NodePlan) -> Group:
         advertise_address=plan.server_host,
         pod_cidr=which.pod_cidr,
         labels=dict(plan.labels),
+        static_pods=plan.paths.node(which.name) / "manifests",
     )
     members: list[Component] = [kube, NodeAgent(config, kube, make_runtime(plan, which))]
     if which.proxy:

@@ -13,5 +13,5 @@ managers do IO. Several agents may share a process and a runtime class (simulate
 so nothing here is global.
 
 What it does not do: it programs no network (the runtime attaches pods, `kube_actors.network` routes),
-keeps no static pods, and collects no images yet.
+and collects no images yet.
 """

@@ -35,6 +35,7 @@ from kube_actors.node.prober.manager import Prober
 from kube_actors.node.references import References
 from kube_actors.node.runtime.interface import Image, Runtime, RuntimeFailure, Simulation
 from kube_actors.node.server import NodeServer
+from kube_actors.node.static_pods import StaticPods
 from kube_actors.node.status_manager import StatusManager
 from kube_actors.node.volumes.manager import Volumes
 from kube_actors.node.volumes.reclaim import Reclaimer
@@ -93,6 +94,10 @@ class NodeAgent:
         self._statuses = StatusManager(client, clock, owner)
         self._prober = Prober(checks, clock, self._poke, events.container, owner)
         self._pods = PodManager(parts, self._statuses, self._prober, labels, self._refuses)
+        folder = config.static_pods
+        self._static = (
+            StaticPods(folder, config.name, client, self._pods, self._statuses, clock) if folder is not None else None
+        )
         self._eviction = self._make_eviction(volumes, clock, owner) if real else None
         self._server = NodeServer(config, runtime, self._pods, clock)
         self._heartbeat = Heartbeat(config, self._machine, client, clock, self._observe, self._on_node)
@@ -146,7 +151,11 @@ class NodeAgent:
         await self._heartbeat.start()
         if self._reclaimer is not None:
             await self._reclaimer.start()
-        self._informer.add_handler(self._pods)
+        if self._static is not None:
+            # Before anybody asks which of the pods that run are wanted.
+            self._static.load()
+            self._static.start()
+        self._informer.add_handler(self._static or self._pods)
         await self._informer.start()
         self._pods.start(self._informer)
         if self._eviction is not None:
@@ -166,6 +175,8 @@ class NodeAgent:
         """Ends the agent; the pods go on. Safe to call twice, and after a start that failed."""
         if self._eviction is not None:
             await self._eviction.stop()
+        if self._static is not None:
+            await self._static.stop()
         await self._informer.stop()
         await self._pods.stop()
         await self._prober.stop()

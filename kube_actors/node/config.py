@@ -31,6 +31,8 @@ class NodeConfig:
     # What the operating system keeps for itself: allocatable is capacity less this.
     reserved: Mapping[str, str] = field(default_factory=dict)
     max_pods: int = 110
+    # The folder of static pods; None: there are none.
+    static_pods: Path | None = None
     # evictionHard of a kubelet, by signal; see `eviction/thresholds.py`.
     eviction_hard: Mapping[str, str] = field(default_factory=lambda: {"memory.available": "100Mi"})
     cluster_dns: tuple[str, ...] = ()

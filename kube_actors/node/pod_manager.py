@@ -24,6 +24,7 @@ from kube_actors.node.node_events import WARNING
 from kube_actors.node.pod_worker import Phase, PodWorker
 from kube_actors.node.prober.manager import Prober
 from kube_actors.node.runtime.interface import PodRecord, Simulation
+from kube_actors.node.static_pods import is_static
 from kube_actors.node.status_manager import StatusManager
 
 log = structlog.get_logger(__name__)
@@ -66,10 +67,11 @@ class PodManager:
         return [worker.pod for worker in self._workers.values() if worker.phase not in over]
 
     def find(self, namespace: str, name: str, uid: str = "") -> Obj | None:
-        """The pod of that name; of that uid where it is given."""
+        """The pod of that name; of that uid where it is given. The API knows a static pod by its mirror's uid."""
         for worker in self._workers.values():
             metadata = worker.pod["metadata"]
-            if metadata["name"] == name and metadata["namespace"] == namespace and uid in ("", metadata["uid"]):
+            same = uid in ("", metadata["uid"]) or is_static(worker.pod)
+            if metadata["name"] == name and metadata["namespace"] == namespace and same:
                 return worker.pod
         return None
 

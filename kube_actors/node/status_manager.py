@@ -22,6 +22,7 @@ from kube_actors.api.errors import ApiError, Conflict, NotFound
 from kube_actors.api.resources import PODS
 from kube_actors.client.interface import Client
 from kube_actors.node.conditions import OWNED
+from kube_actors.node.static_pods import is_static
 from kube_actors.node.status import OWNED_FIELDS
 from kube_actors.rpc.errors import RpcError
 
@@ -43,6 +44,8 @@ class _Entry:
     version: int = 0
     finished: bool = False
     deleted: bool = False
+    # Of a static pod: the uid of its mirror, empty while there is none. None: the pod is in the API itself.
+    mirror: str | None = None
     task: asyncio.Task[None] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -55,6 +58,8 @@ class StatusManager:
         self._clock = clock
         self._tasks = Tasks(f"{owner}/statuses")
         self._entries: dict[str, _Entry] = {}
+        # The uids of mirrors, by those of the static pods.
+        self._mirrors: dict[str, str] = {}
         self.failures = 0
 
     async def stop(self) -> None:
@@ -87,6 +92,20 @@ class StatusManager:
         if changes(entry.known, entry.wanted):
             self._write_soon(entry)
 
+    def mirrored(self, uid: str, mirror: Obj | None) -> None:
+        """The API shows the static pod `uid` by `mirror`, to which its status goes; None: by nothing any more."""
+        if mirror is None:
+            self._mirrors.pop(uid, None)
+        else:
+            self._mirrors[uid] = str(mirror["metadata"]["uid"])
+        entry = self._entries.get(uid)
+        if entry is None:
+            return
+        entry.mirror = self._mirrors.get(uid, "")
+        entry.known = (mirror or {}).get("status") or {}
+        if mirror is not None and changes(entry.known, entry.wanted):
+            self._write_soon(entry)
+
     def forget(self, uid: str) -> None:
         """The pod is gone from the API."""
         entry = self._entries.pop(uid, None)
@@ -99,7 +118,8 @@ class StatusManager:
         entry = self._entries.get(uid)
         if entry is None:
             status = pod.get("status") or {}
-            entry = _Entry(str(metadata["namespace"]), str(metadata["name"]), uid, status, status)
+            mirror = self._mirrors.get(uid, "") if is_static(pod) else None
+            entry = _Entry(str(metadata["namespace"]), str(metadata["name"]), uid, status, status, mirror=mirror)
             self._entries[uid] = entry
         return entry
 
@@ -127,14 +147,17 @@ class StatusManager:
                 await self._clock.sleep(RETRY.delay(failures))
 
     async def _write_once(self, entry: _Entry) -> None:
+        if entry.mirror == "":
+            # Written as soon as there is something to write it to.
+            return
         wanted = entry.wanted
         patch = changes(entry.known, wanted)
         if patch:
-            body = {"metadata": {"uid": entry.uid}, "status": patch}
+            body = {"metadata": {"uid": entry.mirror or entry.uid}, "status": patch}
             written = await self._client.patch(PODS, entry.name, body, entry.namespace, subresource="status")
             entry.known = written.get("status") or {}
             entry.version = int(written["metadata"].get("resourceVersion") or 0)
-        if entry.finished and entry.wanted is wanted:
+        if entry.finished and entry.wanted is wanted and entry.mirror is None:
             await self._client.delete(PODS, entry.name, entry.namespace, uid=entry.uid, grace_seconds=0)
             entry.deleted = True
 

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from kube_actors.api import Obj, quantity
-from kube_actors.api.meta import annotations_of, get_path, is_deleting, uid_of
+from kube_actors.api.meta import get_path, is_deleting, uid_of
 from kube_actors.node.resources import request_of
+from kube_actors.node.static_pods import is_static
 
 # PriorityClass system-cluster-critical and above.
 CRITICAL = 2_000_000_000
-STATIC = "kubernetes.io/config.source"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,7 @@ class Use:
 def is_evictable(pod: Obj) -> bool:
     if is_deleting(pod) or get_path(pod, "status", "phase") in ("Succeeded", "Failed"):
         return False
-    static = annotations_of(pod).get(STATIC, "api") != "api"
-    return not static and int(pod["spec"].get("priority") or 0) < CRITICAL
+    return not is_static(pod) and int(pod["spec"].get("priority") or 0) < CRITICAL
 
 
 def requested(pod: Obj, resource: str) -> int:
