@@ -63,7 +63,7 @@ class Pipeline:
         lookup = CacheLookup(self.cache, storage)
         ledger = QuotaLedger(self.cache, storage)
         self.webhooks = WebhookClient(lookup)
-        admission = Chain(default_plugins(Sources(lookup, self.authorizer, ledger, clock, self.webhooks)))
+        admission = Chain(default_plugins(Sources(lookup, self.authorizer, ledger, clock, self.webhooks, resources)))
         registry = ObjectRegistry(
             storage,
             self.cache,

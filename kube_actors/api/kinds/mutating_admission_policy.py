@@ -6,12 +6,14 @@ from kube_actors.api import Obj
 from kube_actors.api.kinds.kind import Kind, RestRules
 from kube_actors.api.validation import policies
 from kube_actors.api.validation.causes import Causes
-from kube_actors.api.validation.expressions import Variables, expression
+from kube_actors.api.validation.expressions import Variables, compiled_type
 from kube_actors.api.validation.rules import Rules
 
 _REINVOCATION = ("IfNeeded", "Never")
 # The type of a mutation, and the field that holds its expression.
 _PATCHES = {"ApplyConfiguration": "applyConfiguration", "JSONPatch": "jsonPatch"}
+# What its expression gives: in messages, and by the names of types.
+_RESULTS = {"ApplyConfiguration": ("Object", ("Object", "map")), "JSONPatch": ("list(JSONPatch)", ("list",))}
 
 
 def _create(causes: Causes, obj: Obj) -> None:
@@ -47,9 +49,17 @@ def _mutation(causes: Causes, mutation: Obj, path: str, known: Variables) -> Non
     if own in mutation:
         text = mutation[own].get("expression", "").strip()
         if text:
-            expression(causes, text, f"{path}.{own}.expression", known, (), constructs=True)
+            _expression(causes, kind, text, f"{path}.{own}.expression", known)
         else:
             causes.required(f"{path}.{own}.expression", "expression is not specified")
+
+
+def _expression(causes: Causes, kind: str, text: str, path: str, known: Variables) -> None:
+    """It compiles, and gives what the type of its mutation wants, as far as that is known."""
+    found = compiled_type(causes, text, path, known, constructs=True)
+    wanted, allowed = _RESULTS[kind]
+    if found is not None and found not in (*allowed, "dyn"):
+        causes.invalid(path, text, f"must evaluate to {wanted} but got {found}")
 
 
 KIND = Kind(

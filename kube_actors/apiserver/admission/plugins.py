@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kube_actors.aio.clock import Clock
+from kube_actors.api.resources import Registry
 from kube_actors.apiserver.admission.certificate_approval import CertificateApproval
 from kube_actors.apiserver.admission.certificate_signing import CertificateSigning
 from kube_actors.apiserver.admission.certificate_subject_restriction import CertificateSubjectRestriction
@@ -17,6 +18,9 @@ from kube_actors.apiserver.admission.namespace_lifecycle import NamespaceLifecyc
 from kube_actors.apiserver.admission.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from kube_actors.apiserver.admission.pod_security import PodSecurity
 from kube_actors.apiserver.admission.pod_topology_labels import PodTopologyLabels
+from kube_actors.apiserver.admission.policy.evaluation import Sources as PolicySources
+from kube_actors.apiserver.admission.policy.mutating import MutatingAdmissionPolicy
+from kube_actors.apiserver.admission.policy.validating import ValidatingAdmissionPolicy
 from kube_actors.apiserver.admission.priority import Priority
 from kube_actors.apiserver.admission.quota_ledger import QuotaLedger
 from kube_actors.apiserver.admission.resource_quota import ResourceQuota
@@ -41,12 +45,14 @@ class Sources:
     ledger: QuotaLedger
     clock: Clock
     webhooks: WebhookClient
+    resources: Registry
 
 
 def default_plugins(sources: Sources) -> list[Plugin]:
     """Fresh ones, in the order in which requests meet them."""
     lookup, authorizer = sources.lookup, sources.authorizer
     caller = Caller(lookup, sources.webhooks, authorizer)
+    policies = PolicySources(lookup, authorizer, sources.resources)
     return [
         NamespaceLifecycle(lookup),
         LimitRanger(lookup),
@@ -64,7 +70,9 @@ def default_plugins(sources: Sources) -> list[Plugin]:
         CertificateSubjectRestriction(),
         DefaultIngressClass(lookup),
         PodTopologyLabels(lookup),
+        MutatingAdmissionPolicy(lookup, policies),
         MutatingAdmissionWebhook(Hooks(lookup, MUTATING), caller),
+        ValidatingAdmissionPolicy(lookup, policies),
         ValidatingAdmissionWebhook(Hooks(lookup, VALIDATING), caller),
         ResourceQuota(sources.ledger, sources.clock),
     ]
