@@ -23,7 +23,7 @@ from kube_actors.rpc.errors import RpcError
 from kube_actors.rpc.pb import etcd_pb2 as pb
 from kube_actors.rpc.pb import store_pb2
 from kube_actors.store.codes import code_name
-from kube_actors.store.errors import KV, RevisionConflict, StoreUnavailable, from_text
+from kube_actors.store.errors import KV, EtcdError, RevisionConflict, StoreUnavailable, from_text
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,8 @@ BATCH_LIMIT = 512
 # Half of what a message may be; a single larger write still travels, alone.
 BATCH_BYTES = 16 << 20
 RETRY = Backoff(initial=0.05, maximum=1.0)
+# Refusals that no patience changes; everything else may be a store that is away.
+REFUSED = ("PERMISSION_DENIED", "UNAUTHENTICATED")
 
 
 def to_kv(message: pb.KeyValue) -> KV:
@@ -59,8 +61,11 @@ class _Write:
             self.done.set_result(result.revision)
 
     def fail(self, reason: str) -> None:
+        self.refuse(StoreUnavailable(reason))
+
+    def refuse(self, error: EtcdError) -> None:
         if not self.done.done():
-            self.done.set_exception(StoreUnavailable(reason))
+            self.done.set_exception(error)
 
 
 class WriteStream:
@@ -130,6 +135,9 @@ class WriteStream:
                     self._batched = False
                     log.info("the store has no batched writes; using transactions")
                     break
+                if error.code in REFUSED:
+                    self._refuse_waiting(error)
+                    return
                 failures += 1
                 self._expire(error.message)
             finally:
@@ -198,6 +206,12 @@ class WriteStream:
             write.fail(reason)
         if late:
             self._waiting = deque(write for write in self._waiting if write.deadline > now)
+
+    def _refuse_waiting(self, error: RpcError) -> None:
+        """The store will not have us: the next write asks it again."""
+        self._pump = None
+        while self._waiting:
+            self._waiting.popleft().refuse(from_text(error.message, error.code))
 
     def _fall_back(self) -> None:
         """The server is an etcd: what waits goes as transactions, in order of arrival per key or not at all."""
