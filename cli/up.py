@@ -78,7 +78,9 @@ def announce(found: ClusterRecord) -> None:
         ("gRPC", f"{plan.server_host}:{plan.token_address.rpartition(':')[2]} (token: kactl token)"),
         ("Kubeconfig", found.kubeconfig),
     ]
-    if found.ray is not None:
+    if found.ray is not None and found.ray.joined:
+        rows.append(("Ray", f"{found.ray.address}, which was there before and stays"))
+    elif found.ray is not None:
         rows.append(("Ray dashboard", f"{found.ray.dashboard} (token: kactl token --ray)"))
     for name, value in rows:
         print(f"{name + ':':<15}{value}")

@@ -31,6 +31,8 @@ class ApiServerConfig:
     rest_port: int
     rest_tls: ServerTLS
     store_tls: ClientTLS | None = None
+    # Its members may get other addresses while this runs: ask it for them now and then.
+    store_members_move: bool = False
     tokens: tuple[StaticToken, ...] = ()
     # How to call node agents; None: logs are answered with an error that says so.
     node_tls: ClientTLS | None = None

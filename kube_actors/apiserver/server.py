@@ -92,7 +92,7 @@ class ApiServer:
         self._config = config
         self._clock = clock or SystemClock()
         self._tasks = Tasks("apiserver")
-        self._storage = StoreClient(config.store_addresses, config.store_tls)
+        self._storage = StoreClient(config.store_addresses, config.store_tls, follow_members=config.store_members_move)
         self._pipeline = Pipeline(self._storage, config, self._clock, Registry(BUILTIN))
         self._rest = RestServer(self._pipeline, config, self._clock)
         self._grpc: Server | None = None

@@ -75,6 +75,20 @@ def _interval(value: str) -> str | None:
     return None if MIN_INTERVAL <= length <= MAX_INTERVAL else "must be from 10s to 365d"
 
 
+def _patience(value: str) -> str | None:
+    try:
+        length = settings.seconds(value)
+    except ValueError as error:
+        return str(error)
+    return None if 1 <= length <= MAX_INTERVAL else "must be from 1s to 365d"
+
+
+def _ray_address(value: str) -> str | None:
+    host, _, port = value.rpartition(":")
+    wrong = not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536 or _address(host)
+    return "must be ADDRESS:PORT, as 'ray start --head' prints it, such as 10.0.0.1:6379" if value and wrong else None
+
+
 def _absolute(value: str) -> str | None:
     return None if not value or Path(value).is_absolute() else "must be an absolute path"
 
@@ -126,6 +140,9 @@ class StoreSection:
     server_name: str = setting("")
     # False: in memory, for clusters that need not survive (embedded only).
     durable: bool = setting(True)
+    # Members over the nodes of a Ray that exists: which ones, by Ray's labels, and how long one may be away.
+    node_selector: dict[str, str] = field(default_factory=dict)
+    replace_after: str = setting("5m", check=_patience)
     backup: BackupSection = field(default_factory=BackupSection)
 
     @property
@@ -169,9 +186,14 @@ class StorageSection:
 
 @dataclass(frozen=True, slots=True)
 class RaySection:
-    """The Ray to run on. `address` empty: start one on this machine; port 0: any that is free."""
+    """The Ray to run on. `address` empty: start one on this machine; port 0: any that is free.
 
-    address: str = setting("")
+    With an address the cluster runs on that Ray, which stays when the cluster ends. `token_file` has its token
+    where the environment (RAY_AUTH_TOKEN_PATH) does not say.
+    """
+
+    address: str = setting("", check=_ray_address)
+    token_file: str = setting("", check=_absolute)
     port: int = setting(0, check=PORT)
     dashboard_port: int = setting(0, check=PORT)
     num_cpus: int = setting(2, check=between(1, 4096))
@@ -224,8 +246,6 @@ def unsupported(config: ClusterConfig) -> str | None:
     """What is valid but does not work yet, in words for the user."""
     if config.masters.count != 1:
         return f"masters.count: {config.masters.count} masters are not supported yet; allowed: 1"
-    if config.ray.address:
-        return "ray.address: joining a Ray that runs already is not supported yet; leave it out to start one"
     if config.mode == "ray" and not config.store.durable and not config.store.endpoints:
         return "store.durable: false needs mode: embedded; a Ray actor's memory does not survive its restart"
     return None
@@ -241,23 +261,38 @@ def _store_contradiction(config: ClusterConfig) -> str | None:
         return "store.engine: members of an etcd need mode: ray; in one process use engine: embedded"
     if store.member_count and not store.durable:
         return "store.durable: an etcd is always durable; leave it out"
+    if store.node_selector and not (store.member_count and config.ray.address):
+        return "store.nodeSelector: goes with members of an etcd (engine: etcd) on a Ray that exists (ray.address)"
+    if store.member_count and config.ray.address and not store.port:
+        return "store.port: members on several hosts need a port that is free on all of them; leave it out for 2379"
     if not store.endpoints and (store.ca_file or store.cert_file or store.key_file or store.server_name):
         return "store.caFile: certificates go with store.endpoints; our own members get theirs from the cluster"
     return external.contradiction(store.endpoints, (store.ca_file, store.cert_file, store.key_file), store.server_name)
 
 
-def _store_ports(store: StoreSection) -> list[tuple[str, int]]:
+def _store_ports(store: StoreSection, *, spread: bool) -> list[tuple[str, int]]:
     """The ports that are decided already: none for an etcd of somebody else's."""
     if store.endpoints or not store.port:
         return []
     if not store.member_count:
         return [("store.port", store.port)]
-    last = store.port + 2 * store.member_count
+    last = store.port + 2 * (1 if spread else store.member_count)
     return [(f"store.port of {store.member_count} members", port) for port in range(store.port, last)]
 
 
+def _ray_contradiction(config: ClusterConfig) -> str | None:
+    ray = config.ray
+    if config.mode == "embedded" and ray.address:
+        return "ray.address: needs mode: ray; an embedded cluster has none"
+    if ray.address and (ray.port or ray.dashboard_port):
+        return "ray.port: goes with a Ray of our own; one that exists (ray.address) has its ports"
+    if ray.token_file and not ray.address:
+        return "ray.tokenFile: goes with ray.address; a Ray of our own makes its token"
+    return None
+
+
 def _contradiction(config: ClusterConfig) -> str | None:
-    problem = _store_contradiction(config)
+    problem = _store_contradiction(config) or _ray_contradiction(config)
     if problem:
         return problem
     backup = config.store.backup
@@ -272,7 +307,7 @@ def _contradiction(config: ClusterConfig) -> str | None:
         ("apiServer.port", config.api_server.port),
         ("apiServer.grpcPort", config.api_server.grpc_port),
         ("apiServer.tokenPort", config.api_server.token_port),
-        *_store_ports(config.store),
+        *_store_ports(config.store, spread=bool(config.ray.address)),
         ("ray.port", config.ray.port),
         ("ray.dashboardPort", config.ray.dashboard_port),
     ):

@@ -22,6 +22,8 @@ class ActorSpec:
     node: str
     # Which of several on one node it is, where there are several.
     arguments: tuple[str, ...] = ()
+    # The address of the Ray node that it has to be on; empty where there is only one.
+    host: str = ""
 
 
 class Health(Enum):
@@ -63,22 +65,27 @@ Action = Create | Restart
 def desired_actors(plan: ClusterPlan) -> tuple[ActorSpec, ...]:
     """The components in the order in which they are drained, from the last one backwards."""
     nodes = plan.nodes[:1] if plan.runtime == "simulated" else plan.nodes
+    master = plan.spread.master if plan.spread is not None else ""
     return (
-        *_store_actors(plan),
-        ActorSpec("APIServer", f"apiserver@{MASTER}", MASTER),
-        ActorSpec("Scheduler", f"scheduler@{MASTER}", MASTER),
-        ActorSpec("ControllerManager", f"controller-manager@{MASTER}", MASTER),
-        *(ActorSpec("NodeAgent", f"nodeagent@{node.name}", node.name) for node in nodes),
+        *_store_actors(plan, master),
+        ActorSpec("APIServer", f"apiserver@{MASTER}", MASTER, host=master),
+        ActorSpec("Scheduler", f"scheduler@{MASTER}", MASTER, host=master),
+        ActorSpec("ControllerManager", f"controller-manager@{MASTER}", MASTER, host=master),
+        *(ActorSpec("NodeAgent", f"nodeagent@{node.name}", node.name, host=master) for node in nodes),
     )
 
 
-def _store_actors(plan: ClusterPlan) -> tuple[ActorSpec, ...]:
+def _store_actors(plan: ClusterPlan, master: str) -> tuple[ActorSpec, ...]:
     """The embedded store, an actor a member of an etcd, or none for an etcd of somebody else's."""
     if plan.external is not None:
         return ()
     if plan.etcd is None:
-        return (ActorSpec("Store", f"store@{MASTER}", MASTER),)
-    return tuple(ActorSpec("StoreMember", f"{m.name}@{MASTER}", MASTER, (m.name,)) for m in plan.etcd.members)
+        return (ActorSpec("Store", f"store@{MASTER}", MASTER, host=master),)
+    members = plan.etcd.members
+    if plan.spread is None:
+        return tuple(ActorSpec("StoreMember", f"{m.name}@{MASTER}", MASTER, (m.name,)) for m in members)
+    # Named by its host, too: on another host it is another actor.
+    return tuple(ActorSpec("StoreMember", f"{m.name}@{m.host}", m.host, (m.name,), m.host) for m in members)
 
 
 def plan_actions(desired: Sequence[ActorSpec], observed: Mapping[str, Observed]) -> list[Action]:

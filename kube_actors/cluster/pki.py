@@ -13,6 +13,7 @@ import datetime as dt
 import fcntl
 import ipaddress
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -57,7 +58,58 @@ class Certificate:
     key: bytes = field(repr=False)
 
 
-class Pki:
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whom a certificate is for. `hosts` make it one for a server, `client` one for a client."""
+
+    common_name: str
+    organizations: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    client: bool = False
+
+
+class Authority(ABC):
+    """Whoever signs certificates: the folder's own key, or the supervisor for actors on other hosts.
+
+    The key of a certificate is made where it is used; only its public half goes to who signs.
+    """
+
+    ca: bytes
+
+    @abstractmethod
+    def sign(self, public_key: bytes, subject: Subject) -> bytes:
+        """The certificate (PEM) of a public key (PEM)."""
+
+    def issue(
+        self,
+        common_name: str,
+        organizations: Sequence[str] = (),
+        hosts: Sequence[str] = (),
+        *,
+        client: bool | None = None,
+    ) -> Certificate:
+        """A certificate: for a server of those hosts, or for a client where no host is given.
+
+        `client=True` makes a server's certificate good for a client as well (peers of etcd need both).
+        """
+        key = ec.generate_private_key(ec.SECP256R1())
+        as_client = client or (client is None and not hosts)
+        subject = Subject(common_name, tuple(organizations), tuple(dict.fromkeys(hosts)), as_client)
+        return Certificate(self.sign(_public_pem(key), subject), _private_pem(key))
+
+    def server_tls(self, name: str, hosts: Sequence[str] = ()) -> ServerTLS:
+        """What a listener needs. `name` is STORE, API_SERVER or NODE, or the name of something else."""
+        kubernetes = KUBERNETES_NAMES if name == API_SERVER else ()
+        issued = self.issue(name, hosts=(name, *kubernetes, *LOCAL_HOSTS, *hosts))
+        return ServerTLS(certificate=issued.certificate, key=issued.key, client_ca=self.ca)
+
+    def client_tls(self, user: str, groups: Sequence[str] = (), server_name: str = "") -> ClientTLS:
+        """What a client needs to be `user` of `groups` at a server of that stable name."""
+        issued = self.issue(user, groups)
+        return ClientTLS(ca=self.ca, certificate=issued.certificate, key=issued.key, server_name=server_name)
+
+
+class Pki(Authority):
     """The authority of one cluster. Use `Pki.open`."""
 
     def __init__(
@@ -94,21 +146,12 @@ class Pki:
         _check_validity(certificate, folder)
         return cls(certificate, key, _read_key(folder / "sa.key"))
 
-    def issue(
-        self,
-        common_name: str,
-        organizations: Sequence[str] = (),
-        hosts: Sequence[str] = (),
-        *,
-        client: bool | None = None,
-    ) -> Certificate:
-        """A certificate: for a server of those hosts, or for a client where no host is given.
-
-        `client=True` makes a server's certificate good for a client as well (peers of etcd need both).
-        """
-        key = ec.generate_private_key(ec.SECP256R1())
-        usages = [ExtendedKeyUsageOID.SERVER_AUTH] if hosts else []
-        if client or (client is None and not hosts):
+    def sign(self, public_key: bytes, subject: Subject) -> bytes:
+        key = serialization.load_pem_public_key(public_key)
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            raise ConfigError("only ECDSA keys are signed")
+        usages = [ExtendedKeyUsageOID.SERVER_AUTH] if subject.hosts else []
+        if subject.client:
             usages.append(ExtendedKeyUsageOID.CLIENT_AUTH)
         extensions: list[_Extension] = [
             (x509.BasicConstraints(ca=False, path_length=None), True),
@@ -116,25 +159,13 @@ class Pki:
             (x509.ExtendedKeyUsage(usages), False),
             (x509.AuthorityKeyIdentifier.from_issuer_public_key(self._key.public_key()), False),
         ]
-        if hosts:
-            extensions.append((x509.SubjectAlternativeName([_general_name(h) for h in dict.fromkeys(hosts)]), False))
+        if subject.hosts:
+            extensions.append((x509.SubjectAlternativeName([_general_name(h) for h in subject.hosts]), False))
         days = dt.timedelta(days=CERTIFICATE_DAYS)
         not_after = min(dt.datetime.now(dt.UTC) + days, self._certificate.not_valid_after_utc)
-        certificate = _sign(
-            _name(common_name, organizations), key, self._certificate.subject, self._key, not_after, extensions
-        )
-        return Certificate(certificate.public_bytes(serialization.Encoding.PEM), _private_pem(key))
-
-    def server_tls(self, name: str, hosts: Sequence[str] = ()) -> ServerTLS:
-        """What a listener needs. `name` is STORE, API_SERVER or NODE, or the name of something else."""
-        kubernetes = KUBERNETES_NAMES if name == API_SERVER else ()
-        issued = self.issue(name, hosts=(name, *kubernetes, *LOCAL_HOSTS, *hosts))
-        return ServerTLS(certificate=issued.certificate, key=issued.key, client_ca=self.ca)
-
-    def client_tls(self, user: str, groups: Sequence[str] = (), server_name: str = "") -> ClientTLS:
-        """What a client needs to be `user` of `groups` at a server of that stable name."""
-        issued = self.issue(user, groups)
-        return ClientTLS(ca=self.ca, certificate=issued.certificate, key=issued.key, server_name=server_name)
+        name = _name(subject.common_name, subject.organizations)
+        certificate = _sign(name, key, self._certificate.subject, self._key, not_after, extensions)
+        return certificate.public_bytes(serialization.Encoding.PEM)
 
     def issued(self, certificate: bytes) -> bool:
         """Whether that PEM certificate comes from this authority and is valid now."""
@@ -164,7 +195,7 @@ def _create(folder: Path) -> None:
     not_after = dt.datetime.now(dt.UTC) + dt.timedelta(days=CA_DAYS)
     certificate = _sign(
         name,
-        key,
+        key.public_key(),
         name,
         key,
         not_after,
@@ -180,7 +211,7 @@ def _create(folder: Path) -> None:
 
 def _sign(
     subject: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
+    key: ec.EllipticCurvePublicKey,
     issuer: x509.Name,
     issuer_key: ec.EllipticCurvePrivateKey,
     not_after: dt.datetime,
@@ -190,11 +221,11 @@ def _sign(
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(dt.datetime.now(dt.UTC) - SKEW)
         .not_valid_after(not_after)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )
     for extension, critical in extensions:
         builder = builder.add_extension(extension, critical=critical)

@@ -64,6 +64,20 @@ class EtcdPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class SpreadPlan:
+    """A Ray of several nodes that was there before the cluster. A host is one of its machines, by address.
+
+    `master` has the cluster's folder and every component but those that are placed elsewhere. Members of the
+    store are placed on hosts whose Ray labels have all of `selector`; one whose host has been away for
+    `replace_after` seconds gets another.
+    """
+
+    master: str
+    selector: tuple[tuple[str, str], ...] = ()
+    replace_after: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterPlan:
     """Everything that the components' constructors need to know; picklable, so that actors get it as it is."""
 
@@ -88,6 +102,8 @@ class ClusterPlan:
     # What the store is instead of the embedded engine.
     etcd: EtcdPlan | None = None
     external: ExternalStore | None = None
+    # None: everything is on this machine.
+    spread: SpreadPlan | None = None
 
     @property
     def store_addresses(self) -> tuple[str, ...]:

@@ -19,6 +19,16 @@ def is_free(host: str, port: int) -> bool:
         return True
 
 
+def answers(address: str, seconds: float = 1.0) -> bool:
+    """Whether something listens at HOST:PORT."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=seconds).close()
+    except OSError:
+        return False
+    return True
+
+
 def require_free(host: str, wanted: Mapping[str, int]) -> None:
     """Raise ConfigError for the first port in use; keys name the setting to change."""
     for setting, port in wanted.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
@@ -14,10 +14,12 @@ from ray.exceptions import (
     RayError,
     RayTaskError,
 )
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster.actors import components
 from kube_actors.cluster.desired import NAMESPACE, SUPERVISOR, ActorSpec, Health, Observed
+from kube_actors.cluster.hosts import Host
 from kube_actors.cluster.plan import MASTER, ClusterPlan
 from kube_actors.cluster.ray_text import creation_error
 
@@ -36,6 +38,24 @@ OPTIONS: dict[str, Any] = {
 }
 
 
+def alive_hosts() -> list[Host]:
+    """The Ray nodes that are there now."""
+    alive = [node for node in ray.nodes() if node["Alive"]]
+    return [
+        Host(node["NodeManagerAddress"], node["NodeID"], tuple(sorted(node.get("Labels", {}).items())))
+        for node in alive
+    ]
+
+
+def exists(name: str) -> bool:
+    """Whether there is an actor of that name, of whichever cluster."""
+    try:
+        ray.get_actor(name, namespace=NAMESPACE)
+    except ValueError:
+        return False
+    return True
+
+
 class RayActors:
     """The actors of one cluster, by name."""
 
@@ -43,17 +63,54 @@ class RayActors:
         self._plan = plan
         self._questions: dict[str, Any] = {}
 
+    def use(self, plan: ClusterPlan) -> None:
+        """Create actors by this plan from now on."""
+        self._plan = plan
+
     def create(self, spec: ActorSpec) -> None:
-        """Returns at once; the constructor runs in the actor. One that exists is left as it is."""
+        """Returns at once; the constructor runs in the actor. One that exists is left as it is.
+
+        One whose host is not there is not created: Ray would wait for a node that never comes back.
+        """
         self._questions.pop(spec.name, None)
-        shell = getattr(components, spec.kind)
-        ray.remote(shell).options(name=spec.name, **OPTIONS).remote(self._plan, spec.node, *spec.arguments)
+        placed = self._options(spec.host)
+        if placed is not None:
+            actor = ray.remote(getattr(components, spec.kind)).options(name=spec.name, **placed)
+            actor.remote(self._plan, spec.node, *spec.arguments, host=spec.host)
 
     def create_supervisor(self) -> Any:
         """The supervisor's handle."""
         from kube_actors.cluster.supervisor import Supervisor
 
-        return ray.remote(Supervisor).options(name=SUPERVISOR, **OPTIONS).remote(self._plan, MASTER)
+        master = self._plan.spread.master if self._plan.spread is not None else ""
+        placed = self._options(master)
+        if placed is None:
+            raise ConfigError(f"the Ray node {master} is gone")
+        return ray.remote(Supervisor).options(name=SUPERVISOR, **placed).remote(self._plan, MASTER)
+
+    def hosts(self) -> list[Host]:
+        return alive_hosts()
+
+    def run_on(self, host: str, work: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
+        """The answer of a function that runs on that host. Raises RayError, ConfigError where the host is gone."""
+        placed = self._place(host)
+        if placed is None:
+            raise ConfigError(f"the Ray node {host} is gone")
+        task = ray.remote(work).options(num_cpus=0, max_retries=0, runtime_env=OPTIONS["runtime_env"], **placed)
+        return ray.get(task.remote(*arguments), timeout=seconds)
+
+    def _options(self, host: str) -> dict[str, Any] | None:
+        placed = self._place(host)
+        return None if placed is None else {**OPTIONS, **placed}
+
+    def _place(self, host: str) -> dict[str, Any] | None:
+        """Ray's options for a place; None where it is not there."""
+        if not host:
+            return {}
+        node_id = next((each.node_id for each in alive_hosts() if each.address == host), None)
+        if node_id is None:
+            return None
+        return {"scheduling_strategy": NodeAffinitySchedulingStrategy(node_id, soft=False)}
 
     def find(self, name: str) -> Any | None:
         """The handle, None where no actor has the name."""
@@ -68,7 +125,12 @@ class RayActors:
         A question that is not answered stays open and is looked at again the next time.
         """
         seen: dict[str, Observed] = {}
+        there = {host.address for host in alive_hosts()} if any(spec.host for spec in specs) else set()
         for spec in specs:
+            if spec.host and spec.host not in there:
+                self._questions.pop(spec.name, None)
+                seen[spec.name] = Observed(Health.MISSING, error=f"the Ray node {spec.host} is gone")
+                continue
             if spec.name in self._questions:
                 continue
             handle = self.find(spec.name)

@@ -1,7 +1,10 @@
-"""A cluster on a Ray of its own on this machine: start it, end it, say how it is.
+"""A cluster on Ray: start it, end it, say how it is.
 
-    up      record "starting" -> start Ray -> actors, all at once -> nodes Ready -> kubeconfig -> record "running"
+    up      record "starting" -> start or join Ray -> actors, all at once -> nodes Ready -> kubeconfig -> "running"
     down    supervisor leaves them alone -> drain nodes ... store -> kill actors -> end that Ray -> sweep -> no record
+
+On a Ray that was there before, this machine is the master: it has the cluster's folder and all components but
+the store's members, which are spread over the Ray nodes. That Ray stays when the cluster ends.
 
 Whatever kills `up` half-way, the record says what had been started, and the next `up` or `down` ends it.
 """
@@ -12,6 +15,7 @@ import asyncio
 import dataclasses
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kube_actors.api.errors import ConfigError
@@ -22,11 +26,13 @@ from kube_actors.cluster.config import ClusterConfig
 from kube_actors.cluster.desired import SUPERVISOR, ActorSpec, Health, Observed, desired_actors
 from kube_actors.cluster.embedded import write_kubeconfig
 from kube_actors.cluster.etcd import external, layout
+from kube_actors.cluster.hosts import Host
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki
-from kube_actors.cluster.plan import ClusterPlan, plan
+from kube_actors.cluster.plan import ClusterPlan, EtcdPlan, SpreadPlan, plan
 from kube_actors.cluster.processes import this_process
-from kube_actors.cluster.record import RUNNING, STARTING, STOPPING, ClusterRecord
+from kube_actors.cluster.record import RUNNING, STARTING, STOPPING, ClusterRecord, RayRecord
+from kube_actors.cluster.settings import seconds
 
 if TYPE_CHECKING:
     from kube_actors.cluster.etcd.status import MemberReport
@@ -51,10 +57,12 @@ def up(config: ClusterConfig, paths: ClusterPaths, report: Report, note: Report)
         record.refuse_if_running(paths)
         clear_leftovers(paths, report, note)
         ray_process.require_ray()
-        resolved = _plan(config, paths)
+        joined = _join(config, paths, report) if config.ray.address else None
+        resolved = _plan(config, paths, joined)
         if config.runtime == "auto" and resolved.runtime == "process":
             note("No Docker engine answers here: containers run as plain processes (runtime process)")
-        mine = ClusterRecord(config.name, "ray", STARTING, this_process(), resolved)
+        ray = joined.ray if joined is not None else None
+        mine = ClusterRecord(config.name, "ray", STARTING, this_process(), resolved, ray=ray)
         record.write(paths, mine)
         try:
             return _start(mine, config, paths, report)
@@ -62,6 +70,29 @@ def up(config: ClusterConfig, paths: ClusterPaths, report: Report, note: Report)
             report("Cleaning up")
             _end(record.read(paths) or mine, paths, report, note)
             raise
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A Ray that exists, this machine's address in it, and its nodes."""
+
+    ray: RayRecord
+    master: str
+    hosts: Sequence[Host]
+
+
+def _join(config: ClusterConfig, paths: ClusterPaths, report: Report) -> Joined:
+    """Stays connected for `_start`."""
+    report("Joining Ray")
+    ray, master = ray_process.join(paths, config.ray)
+    from kube_actors.cluster import ray_actors
+
+    if ray_actors.exists(SUPERVISOR):
+        ray_process.disconnect()
+        raise ConfigError(
+            f"ray.address: another cluster runs on {ray.address}; end it first, by 'kactl down' where it was started"
+        )
+    return Joined(ray, master, ray_actors.alive_hosts())
 
 
 def down(paths: ClusterPaths, report: Report, note: Report) -> bool:
@@ -112,7 +143,7 @@ def store_status(found: ClusterRecord) -> list[MemberReport]:
     return loop.run(report(addresses, wiring.store_client_tls(found.plan, Pki.open(found.plan.paths.pki))))
 
 
-def _plan(config: ClusterConfig, paths: ClusterPaths) -> ClusterPlan:
+def _plan(config: ClusterConfig, paths: ClusterPaths, joined: Joined | None) -> ClusterPlan:
     """The plan with every port decided and free."""
     server, store = config.api_server, config.store
     wanted = (server.port, server.grpc_port, server.token_port, store.port)
@@ -120,7 +151,7 @@ def _plan(config: ClusterConfig, paths: ClusterPaths) -> ClusterPlan:
     rest, grpc, token, store_port = (port or next(spare) for port in wanted)
     ports.require_free(server.host, {"apiServer.port": rest, "apiServer.grpcPort": grpc, "apiServer.tokenPort": token})
     layout.refuse_other_engine(paths, store)
-    etcd = layout.choose(paths, store, ray_process.HOST) if store.member_count else None
+    etcd = _etcd(config, paths, joined)
     if etcd is None and not store.endpoints:
         ports.require_free(ray_process.HOST, {"store.port": store_port})
     decided = config.replace(
@@ -131,23 +162,31 @@ def _plan(config: ClusterConfig, paths: ClusterPaths) -> ClusterPlan:
     made = plan(decided, paths, runtime, embedded=False, kernel_services=wiring.kernel_services())
     if made.external is not None:
         loop.run(external.check(made.external))
-    return dataclasses.replace(made, etcd=etcd)
+    return dataclasses.replace(made, etcd=etcd, spread=_spread(config, joined))
+
+
+def _etcd(config: ClusterConfig, paths: ClusterPaths, joined: Joined | None) -> EtcdPlan | None:
+    if not config.store.member_count:
+        return None
+    if joined is None:
+        return layout.choose(paths, config.store, ray_process.HOST)
+    return layout.choose_hosts(paths, config.store, joined.hosts)
+
+
+def _spread(config: ClusterConfig, joined: Joined | None) -> SpreadPlan | None:
+    if joined is None:
+        return None
+    selector = tuple(sorted(config.store.node_selector.items()))
+    return SpreadPlan(joined.master, selector, seconds(config.store.replace_after))
 
 
 def _start(mine: ClusterRecord, config: ClusterConfig, paths: ClusterPaths, report: Report) -> ClusterRecord:
     pki = Pki.open(paths.pki)
     paths.read_or_make_token(paths.token)
     write_kubeconfig(mine.plan, pki, paths.kubeconfig)
-    report("Starting Ray")
-    prepared = ray_process.prepare(paths, config.ray)
-    mine = dataclasses.replace(mine, kubeconfig=str(paths.kubeconfig), ray=prepared.record)
-    # On record before it runs: a kill between the two leaves nothing that is not found again.
-    record.write(paths, mine)
-    mine = dataclasses.replace(mine, ray=ray_process.launch(paths, prepared))
-    record.write(paths, mine)
-    assert mine.ray is not None
-    ray_process.wait_ready(paths, mine.ray)
-    ray_process.connect(paths, mine.ray)
+    mine = dataclasses.replace(mine, kubeconfig=str(paths.kubeconfig))
+    if mine.ray is None:
+        mine = _start_ray(mine, config, paths, report)
     try:
         _start_actors(mine.plan, report)
     finally:
@@ -161,12 +200,29 @@ def _start(mine: ClusterRecord, config: ClusterConfig, paths: ClusterPaths, repo
     return mine
 
 
+def _start_ray(mine: ClusterRecord, config: ClusterConfig, paths: ClusterPaths, report: Report) -> ClusterRecord:
+    """A Ray of our own, connected."""
+    report("Starting Ray")
+    prepared = ray_process.prepare(paths, config.ray)
+    mine = dataclasses.replace(mine, ray=prepared.record)
+    # On record before it runs: a kill between the two leaves nothing that is not found again.
+    record.write(paths, mine)
+    started = ray_process.launch(paths, prepared)
+    mine = dataclasses.replace(mine, ray=started)
+    record.write(paths, mine)
+    ray_process.wait_ready(paths, started)
+    ray_process.connect(paths, started)
+    return mine
+
+
 def _start_actors(resolved: ClusterPlan, report: Report) -> None:
     """Create all at once and wait until each serves. Raises ConfigError for the first that cannot."""
     from kube_actors.cluster.ray_actors import RayActors
 
     actors = RayActors(resolved)
-    specs = desired_actors(resolved)
+    # What belongs on a host that is away is the supervisor's to place.
+    there = {"", *(host.address for host in actors.hosts())}
+    specs = [spec for spec in desired_actors(resolved) if spec.host in there]
     for spec in specs:
         actors.create(spec)
     supervisor = actors.create_supervisor()
@@ -207,9 +263,11 @@ def _end(found: ClusterRecord, paths: ClusterPaths, report: Report, note: Report
     """In order, and as far as it goes: a step that fails does not keep the later ones from happening."""
     record.write(paths, dataclasses.replace(found, phase=STOPPING))
     if found.ray is not None:
-        if found.ray.leader.alive() and found.phase != STARTING:
-            _end_actors(found, report)
-        report("Stopping Ray")
+        ray_process.disconnect()
+        # The end of a Ray of ours is the end of actors that had not all started.
+        if found.live and (found.ray.joined or found.phase != STARTING):
+            _end_actors(found, report, note)
+        report("Leaving Ray" if found.ray.joined else "Stopping Ray")
         ray_process.disconnect()
         ray_process.stop(found.ray)
     report("Removing pods")
@@ -219,12 +277,14 @@ def _end(found: ClusterRecord, paths: ClusterPaths, report: Report, note: Report
     record.remove(paths)
 
 
-def _end_actors(found: ClusterRecord, report: Report) -> None:
+def _end_actors(found: ClusterRecord, report: Report, note: Report) -> None:
     assert found.ray is not None
     try:
         ray_process.connect(found.plan.paths, found.ray)
-    except ConfigError:
-        # A Ray that does not answer is ended by its processes.
+    except ConfigError as error:
+        # A Ray of ours that does not answer is ended by its processes.
+        if found.ray.joined:
+            note(f"Left behind: {error}")
         return
     from kube_actors.cluster.ray_actors import RayActors
 
@@ -236,6 +296,8 @@ def _end_actors(found: ClusterRecord, report: Report) -> None:
         names = [spec.name for spec in step]
         actors.drain(names, DRAIN_SECONDS)
         actors.remove(names)
+    for problem in sweep.sweep_hosts(found.plan, actors):
+        note(f"Left behind: {problem}")
 
 
 def _drain_order(specs: Sequence[ActorSpec]) -> list[list[ActorSpec]]:

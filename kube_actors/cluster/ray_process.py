@@ -1,17 +1,17 @@
-"""Ray itself: the version that is here, a Ray of our own on loopback, the connection to it."""
+"""Ray itself: the version that is here, a Ray of our own on loopback or one that exists, the connection to it."""
 
 from __future__ import annotations
 
 import importlib
 import logging
 import os
+import re
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
@@ -33,6 +33,14 @@ LISTENER_SECONDS = 5.0
 STOP_SECONDS = 15.0
 TEMP_PREFIX = "kube-actors-ray-"
 READY_LINE = "Ray runtime started"
+# The name of a session, as the path of a node's socket has it: the same on every node of one Ray.
+SESSION = re.compile(r"/(session_[^/]+)/")
+QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_IMPORT_WARNING": "1",
+    # A resolver of its own environment for each worker would take seconds.
+    "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+}
 
 
 def require_ray() -> str:
@@ -59,14 +67,19 @@ def environment(paths: ClusterPaths) -> dict[str, str]:
     it Ray replaces 127.0.0.1 by an address of the network, and listens there.
     """
     return {
+        **QUIET,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(paths.ray_token),
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_DISABLE_IMPORT_WARNING": "1",
-        # A resolver of its own environment for each worker would take seconds.
-        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
     }
+
+
+def environment_of(paths: ClusterPaths, ray: RayRecord) -> dict[str, str]:
+    """What a process needs that talks to the Ray on record. One that was there before has its own rules."""
+    if not ray.joined:
+        return environment(paths)
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": ray.token_file} if ray.token_file else {}
+    return {**QUIET, **token}
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,36 +149,51 @@ def wait_ready(paths: ClusterPaths, ray: RayRecord, tick: Callable[[], None] = l
 
 def connect(paths: ClusterPaths, ray: RayRecord) -> None:
     """Make this process a driver of that Ray and of no other. Raises ConfigError."""
-    _require_listener(ray.address)
-    module = import_ray(paths)
+    again = "run 'kactl down' and 'kactl up' again"
+    if not ports.answers(ray.address, LISTENER_SECONDS):
+        # Ray itself would wait for minutes for a head that is not there.
+        raise ConfigError(f"the cluster's Ray at {ray.address} does not answer; {again}")
+    module = _init(paths, ray)
+    sockets = [str(node.get("RayletSocketName", "")) for node in module.nodes()]
+    if not any(path.startswith(ray.temp_dir) if ray.temp_dir else f"/{ray.session}/" in path for path in sockets):
+        module.shutdown()
+        raise ConfigError(f"another Ray answers at {ray.address}; {again}")
+
+
+def join(paths: ClusterPaths, wanted: RaySection) -> tuple[RayRecord, str]:
+    """Make this process a driver of a Ray that exists; the record, and this machine's address in it.
+
+    Raises ConfigError where it does not answer, or where no node of it runs on this machine.
+    """
+    if not ports.answers(wanted.address, LISTENER_SECONDS):
+        raise ConfigError(f"ray.address: no Ray answers at {wanted.address}; 'ray start --head' starts one")
+    ray = RayRecord(wanted.address, "", "", ProcessId(0, ""), session="unknown", token_file=wanted.token_file)
+    module = _init(paths, ray)
+    mine = module.get_runtime_context().get_node_id()
+    node = next(node for node in module.nodes() if node["NodeID"] == mine)
+    found = SESSION.search(str(node["RayletSocketName"]))
+    context = module.worker.global_worker.node.address_info
+    dashboard = f"http://{context['webui_url']}" if context.get("webui_url") else ""
+    session = found.group(1) if found else ""
+    return replace(ray, session=session, dashboard=dashboard), str(node["NodeManagerAddress"])
+
+
+def _init(paths: ClusterPaths, ray: RayRecord) -> Any:
+    module = import_ray(environment_of(paths, ray))
     try:
         # What actors die of is asked for and said in one line, not printed by Ray as it comes.
         module.init(address=ray.address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.CRITICAL)
     except (ConnectionError, RuntimeError, ValueError, module.exceptions.RayError) as error:
         raise ConfigError(f"cannot reach the cluster's Ray at {ray.address}: {_first_line(str(error))}") from error
-    sockets = [str(node.get("RayletSocketName", "")) for node in module.nodes()]
-    if not any(path.startswith(ray.temp_dir) for path in sockets):
-        module.shutdown()
-        raise ConfigError(f"another Ray answers at {ray.address}; run 'kactl down' and 'kactl up' again")
+    return module
 
 
-def import_ray(paths: ClusterPaths) -> Any:
+def import_ray(variables: Mapping[str, str]) -> Any:
     """Import ray with our environment: some of it is read at the import, and never again."""
-    os.environ.update(environment(paths))
+    os.environ.update(variables)
     # It would win over the explicit address in some of Ray's own helpers.
     os.environ.pop("RAY_ADDRESS", None)
     return importlib.import_module("ray")
-
-
-def _require_listener(address: str) -> None:
-    """Ray itself would wait for minutes for a head that is not there."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=LISTENER_SECONDS).close()
-    except OSError as error:
-        raise ConfigError(
-            f"the cluster's Ray at {address} does not answer; run 'kactl down' and 'kactl up' again"
-        ) from error
 
 
 def disconnect() -> None:
@@ -175,7 +203,9 @@ def disconnect() -> None:
 
 
 def stop(ray: RayRecord) -> None:
-    """End that Ray, all processes of its session, and its session folder."""
+    """End that Ray, all processes of its session, and its session folder; not one that was there before."""
+    if ray.joined:
+        return
     leader = ray.leader if ray.leader.pid else find_by_argument(ray.temp_dir)
     if leader is not None:
         end_session(leader, STOP_SECONDS)

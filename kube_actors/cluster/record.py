@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from kube_actors.api.errors import ConfigError
+from kube_actors.cluster import ports
+from kube_actors.cluster.etcd import layout
 from kube_actors.cluster.etcd.external import ExternalStore
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import write_private
-from kube_actors.cluster.plan import BackupPlan, ClusterPlan, EtcdPlan, MemberPlan, NodePlan
+from kube_actors.cluster.plan import BackupPlan, ClusterPlan, EtcdPlan, MemberPlan, NodePlan, SpreadPlan
 from kube_actors.cluster.processes import ProcessId
 
 STARTING = "starting"
@@ -30,12 +32,23 @@ STOPPING = "stopping"
 
 @dataclass(frozen=True, slots=True)
 class RayRecord:
-    """The Ray that was started for the cluster. `leader` leads the session of all its processes."""
+    """The Ray of the cluster. `leader` leads the session of all processes of one that was started for it.
+
+    `session` is the name of a Ray that was there before, and stays; `token_file` opens that one, where it is not
+    the environment that does.
+    """
 
     address: str
     dashboard: str
     temp_dir: str
     leader: ProcessId
+    session: str = ""
+    token_file: str = ""
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is somebody else's."""
+        return bool(self.session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +66,8 @@ class ClusterRecord:
     @property
     def live(self) -> bool:
         """Whether the processes are there (they may still be starting, or be stuck)."""
+        if self.ray is not None and self.ray.joined:
+            return ports.answers(self.ray.address)
         if self.ray is not None:
             return self.ray.leader.alive()
         return self.owner.alive()
@@ -68,10 +83,13 @@ def write(paths: ClusterPaths, record: ClusterRecord) -> None:
 
 
 def read(paths: ClusterPaths) -> ClusterRecord | None:
-    """The record, None where there is none or where it is no record of this version."""
+    """The record, None where there is none or where it is no record of this version.
+
+    Members of a spread store may have moved since it was written; they are as they are now.
+    """
     try:
-        content = json.loads(paths.record.read_text())
-        return _parse(content)
+        found = _parse(json.loads(paths.record.read_text()))
+        return dataclasses.replace(found, plan=layout.current(found.plan))
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return None
     except OSError as error:
@@ -108,7 +126,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
     ray, plan = content.pop("ray", None), content.pop("plan")
     nodes = tuple(NodePlan(**node) for node in plan.pop("nodes"))
     labels = tuple((key, value) for key, value in plan.pop("labels"))
-    backup, etcd, external = (plan.pop(key, None) for key in ("backup", "etcd", "external"))
+    backup, etcd, external, spread = (plan.pop(key, None) for key in ("backup", "etcd", "external", "spread"))
     return ClusterRecord(
         **{**content, "owner": ProcessId(**content["owner"])},
         plan=ClusterPlan(
@@ -118,6 +136,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
             backup=BackupPlan(**backup) if backup else None,
             etcd=_etcd(etcd) if etcd else None,
             external=ExternalStore(**{**external, "addresses": tuple(external["addresses"])}) if external else None,
+            spread=_spread(spread) if spread else None,
         ),
         ray=RayRecord(**{**ray, "leader": ProcessId(**ray["leader"])}) if ray else None,
     )
@@ -125,3 +144,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
 
 def _etcd(content: dict[str, Any]) -> EtcdPlan:
     return EtcdPlan(**{**content, "members": tuple(MemberPlan(**member) for member in content["members"])})
+
+
+def _spread(content: dict[str, Any]) -> SpreadPlan:
+    return SpreadPlan(**{**content, "selector": tuple((key, value) for key, value in content["selector"])})

@@ -15,7 +15,7 @@ import structlog
 
 from kube_actors.aio.backoff import Backoff
 from kube_actors.aio.clock import Clock, SystemClock
-from kube_actors.cluster import logs
+from kube_actors.cluster import logs, wiring
 from kube_actors.cluster.desired import (
     SUPERVISOR,
     Action,
@@ -27,7 +27,11 @@ from kube_actors.cluster.desired import (
     next_seen,
     plan_actions,
 )
+from kube_actors.cluster.etcd import layout
+from kube_actors.cluster.pki import Pki, Subject
+from kube_actors.cluster.placing import Placer
 from kube_actors.cluster.plan import ClusterPlan
+from kube_actors.rpc.tls import ClientTLS
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +48,8 @@ class Actors(Protocol):
 
     def restart(self, name: str) -> None: ...
 
+    def remove(self, names: Sequence[str]) -> None: ...
+
     def observe(self, specs: Sequence[ActorSpec], seconds: float) -> dict[str, Observed]: ...
 
 
@@ -57,6 +63,12 @@ class Reconciler:
         self._failures: dict[str, int] = {}
         self._not_before: dict[str, float] = {}
         self.seen: Mapping[str, Observed] = {}
+
+    def want(self, desired: Sequence[ActorSpec]) -> None:
+        """Other actors from now on; those that nobody wants any more are ended."""
+        wanted = {spec.name for spec in desired}
+        self._actors.remove([spec.name for spec in self._desired if spec.name not in wanted])
+        self._desired = tuple(desired)
 
     def round(self) -> None:
         observed = self._actors.observe(self._desired, ANSWER_SECONDS)
@@ -85,18 +97,21 @@ class Reconciler:
 class Supervisor:
     """The actor of this name.
 
-    Crash contract. Durable: nothing; the desired actors follow from the constructor's arguments. Rebuilt:
-    what it observes, from the actors themselves. While it is away Ray still restarts what crashes.
+    Crash contract. Durable: on which host each member of the store is (in the cluster's folder); all else that
+    is desired follows from the constructor's arguments. Rebuilt: what it observes, from the actors themselves.
+    While it is away Ray still restarts what crashes; actors on other hosts wait for its signatures.
     """
 
     def __init__(self, plan: ClusterPlan, node: str) -> None:
         from kube_actors.cluster.ray_actors import RayActors
 
         self._node = node
-        self._desired = desired_actors(plan)
+        self._plan = layout.current(plan)
+        self._desired = desired_actors(self._plan)
         plan.paths.make()
         logs.configure(file=plan.paths.logs / f"{SUPERVISOR}.log", as_json=True, component="supervisor", node=node)
-        self._reconciler = Reconciler(self._desired, RayActors(plan), SystemClock())
+        self._actors = RayActors(self._plan)
+        self._reconciler = Reconciler(self._desired, self._actors, SystemClock())
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=SUPERVISOR, daemon=True)
         self._thread.start()
@@ -112,15 +127,41 @@ class Supervisor:
         self._stopping.set()
         self._thread.join(ANSWER_SECONDS * 2)
 
+    def plan(self) -> ClusterPlan:
+        """The cluster's plan, with the store's members where they are now."""
+        return self._plan
+
+    def authority(self) -> bytes:
+        """The certificate of the cluster's authority, PEM."""
+        return Pki.open(self._plan.paths.pki).ca
+
+    def sign(self, public_key: bytes, subject: Subject) -> bytes:
+        """A certificate for a component on another host."""
+        log.info("signing a certificate", name=subject.common_name, hosts=subject.hosts)
+        return Pki.open(self._plan.paths.pki).sign(public_key, subject)
+
     def status(self) -> list[tuple[ActorSpec, Observed]]:
         """How each actor was at the last round."""
         seen = self._reconciler.seen
         return [(spec, seen.get(spec.name, Observed(Health.STARTING))) for spec in self._desired]
 
     def _run(self) -> None:
+        placer = Placer(self._plan, self._actors, self._store_tls, SystemClock())
         while not self._stopping.is_set():
             try:
+                moved = placer.round()
+                if moved is not None:
+                    self._follow(moved)
                 self._reconciler.round()
             except Exception as error:  # the boundary: Ray may be recovering; the next round comes
                 log.error("round failed", exc_info=error)
             self._stopping.wait(ROUND_SECONDS)
+        placer.close()
+
+    def _follow(self, moved: ClusterPlan) -> None:
+        self._plan, self._desired = moved, desired_actors(moved)
+        self._actors.use(moved)
+        self._reconciler.want(self._desired)
+
+    def _store_tls(self) -> ClientTLS | None:
+        return wiring.store_client_tls(self._plan, Pki.open(self._plan.paths.pki))

@@ -7,8 +7,8 @@ cluster that was killed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
 
 import structlog
 
@@ -17,6 +17,8 @@ from kube_actors.cluster import wiring
 from kube_actors.cluster.plan import ClusterPlan, NodePlan
 
 log = structlog.get_logger(__name__)
+
+HOST_SECONDS = 20.0
 
 
 async def sweep(plan: ClusterPlan) -> list[str]:
@@ -42,6 +44,36 @@ def _members(plan: ClusterPlan) -> list[Coroutine[Any, Any, None]]:
     from kube_actors.cluster.etcd.process import end
 
     return [end(plan.paths.etcd, member.name) for member in plan.etcd.members]
+
+
+class Runner(Protocol):
+    """See `ray_actors.RayActors`."""
+
+    def run_on(self, host: str, work: Callable[..., Any], *arguments: Any, seconds: float) -> Any: ...
+
+
+def sweep_hosts(plan: ClusterPlan, runner: Runner) -> list[str]:
+    """End what is left of the store's members on other hosts; one line for each host that does not answer."""
+    if plan.etcd is None or plan.spread is None:
+        return []
+    problems = []
+    for member in plan.etcd.members:
+        if member.host == plan.spread.master:
+            continue
+        try:
+            runner.run_on(member.host, _end_member, plan.name, member.name, seconds=HOST_SECONDS)
+        except Exception as error:  # noqa: BLE001  (the boundary: whatever Ray says, the other hosts are next)
+            reason = str(error).strip().partition("\n")[0]
+            problems.append(f"{member.name} on {member.host}, if it runs there still: {reason}")
+    return problems
+
+
+def _end_member(cluster: str, member: str) -> None:
+    """Runs on the member's host."""
+    from kube_actors.cluster.etcd.process import end
+    from kube_actors.cluster.paths import of_cluster
+
+    asyncio.run(end(of_cluster(cluster).etcd, member))
 
 
 async def _pods(plan: ClusterPlan) -> list[BaseException | None]:

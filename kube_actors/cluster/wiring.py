@@ -12,7 +12,7 @@ import socket
 from typing import TYPE_CHECKING
 
 from kube_actors.cluster.group import Component, Group
-from kube_actors.cluster.pki import API_SERVER, NODE, STORE, Pki
+from kube_actors.cluster.pki import API_SERVER, NODE, STORE, Authority
 from kube_actors.cluster.plan import ClusterPlan, NodePlan
 from kube_actors.rpc.server import Listener
 
@@ -49,7 +49,7 @@ def kernel_services() -> bool:
     return os.geteuid() == 0 and shutil.which("nft") is not None
 
 
-def store(plan: ClusterPlan, pki: Pki, address: str = "") -> Group:
+def store(plan: ClusterPlan, pki: Authority, address: str = "") -> Group:
     """The embedded store at the plan's address: with certificates, but for a socket in a private folder."""
     from kube_actors.store.server import StoreConfig, StoreServer
 
@@ -63,7 +63,7 @@ def store(plan: ClusterPlan, pki: Pki, address: str = "") -> Group:
     return Group("store", [server, *scheduled_backups(plan, pki, address)])
 
 
-def scheduled_backups(plan: ClusterPlan, pki: Pki, address: str = "") -> list[Component]:
+def scheduled_backups(plan: ClusterPlan, pki: Authority, address: str = "") -> list[Component]:
     """The component that makes backups by the clock, if the config asks for it. One in a cluster."""
     if plan.backup is None:
         return []
@@ -75,8 +75,8 @@ def scheduled_backups(plan: ClusterPlan, pki: Pki, address: str = "") -> list[Co
     return [ScheduledBackups(plan.backup, plan.name, plan.paths.backup_status, lambda: StoreWire(where, tls))]
 
 
-def store_member(plan: ClusterPlan, pki: Pki, name: str) -> Group:
-    """One member of the plan's etcd; backups by the clock are the first one's."""
+def store_member(plan: ClusterPlan, pki: Authority, name: str) -> Group:
+    """One member of the plan's etcd. On one machine backups by the clock are the first one's."""
     from kube_actors.cluster.etcd.command import Peer
     from kube_actors.cluster.etcd.member import EtcdMember, MemberConfig
 
@@ -93,11 +93,11 @@ def store_member(plan: ClusterPlan, pki: Pki, name: str) -> Group:
         client_tls=_own_store_client_tls(pki),
         joining=plan.etcd.formed,
     )
-    backups = scheduled_backups(plan, pki) if mine is plan.etcd.members[0] else []
+    backups = scheduled_backups(plan, pki) if plan.spread is None and mine is plan.etcd.members[0] else []
     return Group(name, [EtcdMember(config), *backups])
 
 
-def _member_credentials(pki: Pki, host: str) -> Credentials:
+def _member_credentials(pki: Authority, host: str) -> Credentials:
     """etcd's members are each other's clients: their certificates are good for both sides."""
     from kube_actors.cluster.etcd.command import PEER_NAME
     from kube_actors.cluster.etcd.files import Credentials
@@ -110,7 +110,7 @@ def _member_credentials(pki: Pki, host: str) -> Credentials:
     )
 
 
-def api_server(plan: ClusterPlan, pki: Pki, *, store_tls: ClientTLS | None = None) -> tuple[Group, ApiServer]:
+def api_server(plan: ClusterPlan, pki: Authority, *, store_tls: ClientTLS | None = None) -> tuple[Group, ApiServer]:
     """The API server; the second is the server itself, which knows its addresses once it runs."""
     from kube_actors.apiserver.config import ApiServerConfig, StaticToken
     from kube_actors.apiserver.server import ApiServer
@@ -121,6 +121,7 @@ def api_server(plan: ClusterPlan, pki: Pki, *, store_tls: ClientTLS | None = Non
         ApiServerConfig(
             store_addresses=plan.store_addresses,
             store_tls=store_tls,
+            store_members_move=plan.etcd is not None,
             grpc_listeners=(
                 Listener(plan.grpc_address, tls),
                 Listener(plan.token_address, tls, client_certificates=False),
@@ -136,12 +137,13 @@ def api_server(plan: ClusterPlan, pki: Pki, *, store_tls: ClientTLS | None = Non
             loopback_endpoints=plan.loopback,
         )
     )
-    # The store has nobody else who could look after them.
-    backups = scheduled_backups(plan, pki) if plan.external is not None else []
+    # An etcd of somebody else's has nobody else who could look after them, and members on other hosts come and go.
+    spread = plan.etcd is not None and plan.spread is not None
+    backups = scheduled_backups(plan, pki) if plan.external is not None or spread else []
     return Group("apiserver", [server, *backups]), server
 
 
-def store_client_tls(plan: ClusterPlan, pki: Pki) -> ClientTLS | None:
+def store_client_tls(plan: ClusterPlan, pki: Authority) -> ClientTLS | None:
     """How the API server gets into the plan's store, whichever it is."""
     if plan.external is not None:
         return plan.external.client_tls()
@@ -150,7 +152,7 @@ def store_client_tls(plan: ClusterPlan, pki: Pki) -> ClientTLS | None:
     return _own_store_client_tls(pki)
 
 
-def _own_store_client_tls(pki: Pki) -> ClientTLS:
+def _own_store_client_tls(pki: Authority) -> ClientTLS:
     """The one kind of certificate that our etcd's members let in; see `etcd/command.py`."""
     from kube_actors.cluster.etcd.command import CLIENT_NAME
     from kube_actors.rpc.tls import ClientTLS
@@ -159,7 +161,7 @@ def _own_store_client_tls(pki: Pki) -> ClientTLS:
     return ClientTLS(pki.ca, issued.certificate, issued.key, STORE)
 
 
-def client(plan: ClusterPlan, pki: Pki, user: str, groups: tuple[str, ...] = (), agent: str = "") -> KubeClient:
+def client(plan: ClusterPlan, pki: Authority, user: str, groups: tuple[str, ...] = (), agent: str = "") -> KubeClient:
     """A client of the plan's API server by certificate."""
     from kube_actors.client.client import KubeClient
 
@@ -167,14 +169,14 @@ def client(plan: ClusterPlan, pki: Pki, user: str, groups: tuple[str, ...] = (),
     return KubeClient([address], pki.client_tls(user, groups, API_SERVER), user_agent=agent or user)
 
 
-def scheduler(plan: ClusterPlan, pki: Pki) -> Group:
+def scheduler(plan: ClusterPlan, pki: Authority) -> Group:
     from kube_actors.scheduler.scheduler import Scheduler
 
     kube = client(plan, pki, SCHEDULER, agent="kube-scheduler")
     return Group("scheduler", [kube, Scheduler(kube)])
 
 
-def controller_manager(plan: ClusterPlan, pki: Pki, identity: str) -> Group:
+def controller_manager(plan: ClusterPlan, pki: Authority, identity: str) -> Group:
     from kube_actors.controllers.config import ControllerConfig, StorageConfig
     from kube_actors.controllers.manager import ControllerManager
 
@@ -184,7 +186,7 @@ def controller_manager(plan: ClusterPlan, pki: Pki, identity: str) -> Group:
     return Group("controller-manager", [kube, ControllerManager(kube, config)])
 
 
-def node(plan: ClusterPlan, pki: Pki, which: NodePlan) -> Group:
+def node(plan: ClusterPlan, pki: Authority, which: NodePlan) -> Group:
     """A node agent with its runtime and, on the first node of a machine, the service proxy."""
     from kube_actors.node.agent import NodeAgent
     from kube_actors.node.config import NodeConfig

@@ -43,20 +43,37 @@ class Channel:
         self, addresses: Sequence[str], tls: ClientTLS | None = None, token: str = "", user_agent: str = ""
     ) -> None:
         self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
+        self._tls = tls
+        self._user_agent = user_agent
+        self._retired: list[grpc.aio.Channel] = []
+        self._channel = self._open(addresses)
+
+    def _open(self, addresses: Sequence[str]) -> grpc.aio.Channel:
         options: list[tuple[str, int | str]] = [*OPTIONS]
-        if user_agent:
-            options.append(("grpc.primary_user_agent", user_agent))
+        if self._user_agent:
+            options.append(("grpc.primary_user_agent", self._user_agent))
         target = addresses[0] if len(addresses) == 1 else f"ipv4:{','.join(addresses)}"
+        tls = self._tls
         if tls is None:
-            self._channel = grpc.aio.insecure_channel(target, options=options)
-            return
+            return grpc.aio.insecure_channel(target, options=options)
         if tls.server_name:
             options.append(("grpc.ssl_target_name_override", tls.server_name))
         credentials = grpc.ssl_channel_credentials(tls.ca, tls.key or None, tls.certificate or None)
-        self._channel = grpc.aio.secure_channel(target, credentials, options=options)
+        return grpc.aio.secure_channel(target, credentials, options=options)
+
+    def use(self, addresses: Sequence[str]) -> None:
+        """Other addresses for new calls. Streams that are open stay where they are until their server ends."""
+        self._retired.append(self._channel)
+        self._channel = self._open(addresses)
+
+    @property
+    def current(self) -> grpc.aio.Channel:
+        """The connection of new calls."""
+        return self._channel
 
     async def close(self) -> None:
-        await self._channel.close()
+        for channel in (*self._retired, self._channel):
+            await channel.close()
 
     async def ready(self, timeout: float) -> bool:
         """Connect now; whether that succeeded within `timeout` seconds."""
@@ -91,18 +108,28 @@ class Stub:
 
     def __init__(self, channel: Channel, service: ServiceDescriptor) -> None:
         self._channel = channel
-        self._methods = {method.name: channel.callable(method) for method in service.methods}
+        self._service = service
+        self._bind()
+
+    def _bind(self) -> None:
+        self._connection = self._channel.current
+        self._methods = {method.name: self._channel.callable(method) for method in self._service.methods}
+
+    def _method(self, name: str) -> Any:
+        if self._connection is not self._channel.current:
+            self._bind()
+        return self._methods[name]
 
     async def unary(self, method: str, request: Any, timeout: float | None = None) -> Any:
         """One request, one answer. `timeout` in seconds."""
         try:
-            return await self._methods[method](request, timeout=timeout, metadata=self._channel.metadata)
+            return await self._method(method)(request, timeout=timeout, metadata=self._channel.metadata)
         except grpc.aio.AioRpcError as error:
             raise from_rpc(error) from error
 
     async def stream(self, method: str, request: Any) -> AsyncGenerator[Any, None]:
         """One request, a stream of answers. The call is cancelled when the iterator is closed."""
-        call = self._methods[method](request, metadata=self._channel.metadata)
+        call = self._method(method)(request, metadata=self._channel.metadata)
         try:
             async for answer in call:
                 yield answer
@@ -113,7 +140,7 @@ class Stub:
 
     def open(self, method: str) -> Conversation:
         """A stream in both directions."""
-        return Conversation(self._methods[method](metadata=self._channel.metadata))
+        return Conversation(self._method(method)(metadata=self._channel.metadata))
 
 
 class Conversation:

@@ -13,6 +13,7 @@ from kube_actors.rpc.channel import Channel, Stub
 from kube_actors.rpc.errors import RpcError
 from kube_actors.rpc.pb import etcd_pb2 as pb
 from kube_actors.rpc.tls import ClientTLS
+from kube_actors.store.client_members import follow_members
 from kube_actors.store.client_watch import EventBatch, StoreEvent, StoreWatch
 from kube_actors.store.client_writes import WriteStream, to_kv
 from kube_actors.store.errors import KV, LeaseNotFound, StoreUnavailable, from_text
@@ -46,10 +47,19 @@ class StoreClient:
     StoreUnavailable, and may have happened.
     """
 
-    def __init__(self, addresses: Sequence[str], tls: ClientTLS | None = None, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self,
+        addresses: Sequence[str],
+        tls: ClientTLS | None = None,
+        *,
+        patience: float = PATIENCE,
+        follow_members: bool = False,
+    ) -> None:
+        """`follow_members`: the store's members may get other addresses; it is asked for them now and then."""
         self._addresses = tuple(addresses)
         self._tls = tls
         self._patience = patience
+        self._follow = follow_members
         self._channel: Channel | None = None
 
     async def start(self) -> None:
@@ -64,6 +74,8 @@ class StoreClient:
         self._tasks = Tasks("store-client")
         self._writes = WriteStream(self._channel, self._kv, self._tasks, self._patience)
         self._question = _Coalesced(self._ask_revision, self._tasks)
+        if self._follow:
+            self._tasks.spawn_forever(follow_members(self._channel, self._addresses), "members")
 
     async def stop(self) -> None:
         """Fails what is under way with StoreUnavailable. May be called twice."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import ClassVar
 
 from kube_actors.cluster import logs
 from kube_actors.cluster.actors.thread import ComponentThread
 from kube_actors.cluster.group import Group
-from kube_actors.cluster.pki import Pki
+from kube_actors.cluster.paths import of_cluster
+from kube_actors.cluster.pki import Authority, Pki
 from kube_actors.cluster.plan import ClusterPlan
 
 HEALTH_SECONDS = 5.0
@@ -24,16 +26,21 @@ class ComponentActor:
 
     component: ClassVar[str]
 
-    def __init__(self, plan: ClusterPlan, node: str, which: str = "") -> None:
-        """`node` is the master or the node agent that it stands for, `which` the one of several there."""
-        self._plan = plan
+    def __init__(self, plan: ClusterPlan, node: str, which: str = "", *, host: str = "") -> None:
+        """`node` is the master or the node agent that it stands for, `which` the one of several there.
+
+        `host` is the address of the Ray node that it is on, where there are several.
+        """
+        self._away = plan.spread is not None and host != plan.spread.master
+        self._plan = self._here(plan)
         self._node = node
         self._which = which
         component = which or self.component
         name = f"{component}@{node}"
-        plan.paths.make()
-        logs.configure(file=plan.paths.logs / f"{name}.log", as_json=True, component=component, node=node)
-        self._thread = ComponentThread(name, lambda: self._make(Pki.open(plan.paths.pki)))
+        self._plan.paths.make()
+        file = self._plan.paths.logs / f"{name}.log"
+        logs.configure(file=file, as_json=True, component=component, node=node)
+        self._thread = ComponentThread(name, self._groups)
         self._thread.start()
 
     def __repr__(self) -> str:
@@ -48,7 +55,20 @@ class ComponentActor:
         """Stop the component in order, as the last call before the actor is killed."""
         self._thread.stop(DRAIN_SECONDS)
 
-    def _make(self, pki: Pki) -> list[Group]:
+    def _groups(self) -> list[Group]:
+        if self._plan.spread is None:
+            return self._make(Pki.open(self._plan.paths.pki))
+        from kube_actors.cluster.actors import link
+
+        # The constructor's plan is of the time when the actor was created; members may have moved since.
+        self._plan = self._here(link.current_plan())
+        return self._make(link.SupervisorsAuthority() if self._away else Pki.open(self._plan.paths.pki))
+
+    def _here(self, plan: ClusterPlan) -> ClusterPlan:
+        """The plan with this machine's folder: elsewhere than on the master it is below this host's own home."""
+        return replace(plan, root=of_cluster(plan.name).root) if self._away else plan
+
+    def _make(self, pki: Authority) -> list[Group]:
         raise NotImplementedError
 
 

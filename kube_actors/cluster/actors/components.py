@@ -5,7 +5,7 @@ from __future__ import annotations
 from kube_actors.cluster import wiring
 from kube_actors.cluster.actors.base import ComponentActor
 from kube_actors.cluster.group import Group
-from kube_actors.cluster.pki import Pki
+from kube_actors.cluster.pki import Authority
 
 
 class Store(ComponentActor):
@@ -18,7 +18,7 @@ class Store(ComponentActor):
 
     component = "store"
 
-    def _make(self, pki: Pki) -> list[Group]:
+    def _make(self, pki: Authority) -> list[Group]:
         return [wiring.store(self._plan, pki)]
 
 
@@ -32,7 +32,7 @@ class StoreMember(ComponentActor):
 
     component = "storemember"
 
-    def _make(self, pki: Pki) -> list[Group]:
+    def _make(self, pki: Authority) -> list[Group]:
         return [wiring.store_member(self._plan, pki, self._which)]
 
 
@@ -45,7 +45,7 @@ class APIServer(ComponentActor):
 
     component = "apiserver"
 
-    def _make(self, pki: Pki) -> list[Group]:
+    def _make(self, pki: Authority) -> list[Group]:
         tls = wiring.store_client_tls(self._plan, pki)
         return [wiring.api_server(self._plan, pki, store_tls=tls)[0]]
 
@@ -59,7 +59,7 @@ class Scheduler(ComponentActor):
 
     component = "scheduler"
 
-    def _make(self, pki: Pki) -> list[Group]:
+    def _make(self, pki: Authority) -> list[Group]:
         return [wiring.scheduler(self._plan, pki)]
 
 
@@ -72,7 +72,7 @@ class ControllerManager(ComponentActor):
 
     component = "controller-manager"
 
-    def _make(self, pki: Pki) -> list[Group]:
+    def _make(self, pki: Authority) -> list[Group]:
         return [wiring.controller_manager(self._plan, pki, self._node)]
 
 
@@ -85,7 +85,7 @@ class NodeAgent(ComponentActor):
 
     component = "nodeagent"
 
-    def _make(self, pki: Pki) -> list[Group]:
+    def _make(self, pki: Authority) -> list[Group]:
         everything = self._plan.runtime == "simulated"
         chosen = [node for node in self._plan.nodes if everything or node.name == self._node]
         return [wiring.node(self._plan, pki, node) for node in chosen]

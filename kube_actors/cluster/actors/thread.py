@@ -78,8 +78,8 @@ class ComponentThread:
     async def _start_with_patience(self) -> None:
         failures = 0
         while True:
-            self._groups = self._make()
             try:
+                self._groups = self._make()
                 await start_together(self._groups)
                 return
             except (RpcError, StoreError) as error:

@@ -5,6 +5,7 @@
     command.py     how etcd is started. Pure
     binary.py, files.py, process.py, admin.py    the program, a member's folder, its process, etcd's API
     member.py      one member: starts, watches and restarts its etcd by all of the above
+    replacing.py   a member whose host is gone: another host, and in which order
     external.py    an etcd of somebody else's: is it there, may we use it
 
     member starts -> asks the others -> membership.plan_start -> bootstrap | resume | leave and join as a learner

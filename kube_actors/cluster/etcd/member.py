@@ -46,6 +46,7 @@ from kube_actors.cluster.etcd.membership import (
     plan_upkeep,
 )
 from kube_actors.cluster.etcd.process import EtcdProcess
+from kube_actors.rpc.errors import RpcError
 from kube_actors.rpc.tls import ClientTLS
 from kube_actors.store.errors import EtcdError, StoreUnavailable
 
@@ -132,7 +133,7 @@ class EtcdMember:
         self._folder.make()
         if not self._folder.lock():
             raise StoreUnavailable(f"another process looks after {self._config.name}")
-        self._certify()
+        await self._certify()
         await self._start_process()
         self._tasks.spawn_forever(self._watch(), "watch")
         self._tasks.spawn_forever(self._keep_up(), "upkeep")
@@ -272,8 +273,9 @@ class EtcdMember:
         if REMOVED in reason:
             self._folder.put_aside()
 
-    def _certify(self) -> None:
-        self._folder.write_tls(self._config.credentials())
+    async def _certify(self) -> None:
+        # Who signs may be on another host.
+        self._folder.write_tls(await asyncio.to_thread(self._config.credentials))
         self._certified = self._clock.now()
 
     async def _watch(self) -> None:
@@ -294,7 +296,15 @@ class EtcdMember:
                 next_probe = now + (timing.probe if self._served else timing.look)
                 await self._end_if_silent()
             if now - self._certified > timing.renew:
-                self._certify()
+                await self._renew()
+
+    async def _renew(self) -> None:
+        try:
+            await self._certify()
+        except RpcError as error:
+            # The old ones are good for months.
+            self._certified = self._clock.now()
+            log.warning("certificates are not renewed now", member=self._config.name, reason=str(error))
 
     async def _start_again(self) -> None:
         if self._process is not None:
