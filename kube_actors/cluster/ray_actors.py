@@ -7,8 +7,8 @@ from typing import Any
 
 import ray
 from ray.exceptions import (
-    ActorDiedError,
     ActorUnavailableError,
+    ActorUnschedulableError,
     GetTimeoutError,
     RayActorError,
     RayError,
@@ -194,7 +194,7 @@ class RayActors:
         except ActorUnavailableError:
             self._questions.pop(name)
             return Observed(Health.STARTING)
-        except (ActorDiedError, RayActorError) as error:
+        except (RayActorError, ActorUnschedulableError) as error:
             self._questions.pop(name)
             return Observed(Health.MISSING, error=creation_error(error))
         except RayTaskError:

@@ -76,7 +76,10 @@ def test_an_empty_file_is_the_defaults() -> None:
         ({"ray": {"address": "10.0.0.1:6379", "port": 7}}, "f: ray.port: goes with a Ray of our own"),
         ({"ray": {"tokenFile": "/t"}}, "f: ray.tokenFile: goes with ray.address"),
         ({"store": {"nodeSelector": {"a": "b"}}}, "f: store.nodeSelector: goes with members of an etcd"),
-        ({"store": {"engine": "etcd", "port": 0}, "ray": {"address": "10.0.0.1:6379"}}, "f: store.port: members on several"),
+        (
+            {"store": {"engine": "etcd", "port": 0}, "ray": {"address": "10.0.0.1:6379"}},
+            "f: store.port: members on several",
+        ),
         ({"store": {"replaceAfter": "soon"}}, "f: store.replaceAfter: 'soon' is no duration"),
         ({"network": {"podCIDR": "10.0.0.1/8"}}, "f: network.podCIDR: '10.0.0.1/8' is no network"),
         ({"network": {"podCIDR": "10.0.0.0/30"}}, "must be an IPv4 network of /24 or larger"),

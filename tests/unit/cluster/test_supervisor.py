@@ -34,6 +34,9 @@ class Actors:
     def restart(self, name: str) -> None:
         self.calls.append(("restart", name))
 
+    def remove(self, names: Sequence[str]) -> None:
+        self.calls += [("remove", name) for name in names]
+
     def observe(self, specs: Sequence[ActorSpec], seconds: float) -> dict[str, Observed]:
         return {spec.name: self.healths.get(spec.name, Observed(Health.MISSING)) for spec in specs}
 
@@ -116,3 +119,13 @@ def test_a_round_tells_what_it_saw(health: Health) -> None:
     reconciler.round()
     assert reconciler.seen[STORE.name].health is health
     assert actors.calls == []
+
+
+def test_what_is_no_longer_wanted_is_ended_and_what_is_wanted_instead_is_made() -> None:
+    actors = Actors()
+    reconciler = Reconciler((STORE, SERVER), actors, Time())
+    actors.healths[SERVER.name] = Observed(Health.RUNNING, pid=1)
+    elsewhere = ActorSpec("Store", "store@n", "n", host="10.0.0.2")
+    reconciler.want((elsewhere, SERVER))
+    reconciler.round()
+    assert actors.calls == [("remove", STORE.name), ("create", elsewhere.name)]
