@@ -71,6 +71,7 @@ def _backups(commands: Any) -> None:
     restore.add_argument("source", metavar="FILE")
     restore.add_argument("--force", action="store_true", help="replace what is there, and keep it aside")
     restore.add_argument("--data", metavar="DIR", help="the folder of a cluster of 'kactl up --embedded --data DIR'")
+    restore.add_argument("-f", "--file", metavar="CONFIG", help="the config that the cluster is to have, for its store")
     restore.add_argument("--bump", type=int, metavar="N", help="revisions that may have been made after the backup")
     for parser in (backup, restore):
         parser.add_argument("--endpoints", default="", metavar="HOST:PORT,...", help="an etcd, in place of a cluster's")

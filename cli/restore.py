@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from kube_actors.cluster import config as configs
 from kube_actors.cluster import loop, paths, restoring
+from kube_actors.cluster.config import StoreSection
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.store.backup import load
 from kube_actors.store.backup.reader import Contents, check
@@ -27,8 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     source = Path(arguments.source).expanduser().absolute()
     if arguments.bump is not None and not 0 <= arguments.bump < 1 << 53:
         raise usage("--bump must be a number from 0 to 2^53")
-    if arguments.endpoints and arguments.data:
-        raise usage("--endpoints and --data are two places; choose one")
+    if sum(map(bool, (arguments.endpoints, arguments.data, arguments.file))) > 1:
+        raise usage("--endpoints, --data and --file are different places; choose one")
     with Progress("Checking the backup") as progress:
         # Whole and right, before anything is touched.
         contents = check(source)
@@ -38,13 +40,13 @@ def run(arguments: argparse.Namespace) -> int:
             if contents.files:
                 lines.append("The backup's certificates were left aside: --endpoints restores the store alone")
         else:
-            where = _paths(arguments)
+            where, store = _target(arguments)
             restored = restoring.restore(
-                source, contents, where, force=arguments.force, bump=arguments.bump, progress=_show(progress)
+                source, contents, where, store, force=arguments.force, bump=arguments.bump, progress=_show(progress)
             )
-            lines = [f"The store of {where.root} is at revision {restored.built.revision}; {KEYS[restored.keys]}"]
-            if restored.built.replaced is not None:
-                lines.append(f"The replaced store is kept as {restored.built.replaced}")
+            lines = [f"The store of {where.root} is at revision {restored.revision}; {KEYS[restored.keys]}"]
+            if restored.replaced is not None:
+                lines.append(f"The replaced store is kept as {restored.replaced}")
     of = f" of cluster {contents.header.cluster!r}" if contents.header.cluster else ""
     print(
         f"Restored {contents.counts.keys} keys{of} from {contents.header.created}, revision {contents.header.revision}"
@@ -53,10 +55,15 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _paths(arguments: argparse.Namespace) -> ClusterPaths:
+def _target(arguments: argparse.Namespace) -> tuple[ClusterPaths, StoreSection | None]:
+    """The cluster's folder, and the store that it is to have; None: of the kind that it has."""
     if arguments.data:
-        return ClusterPaths(Path(arguments.data).expanduser().absolute())
-    return paths.of_cluster(session.cluster_name(arguments))
+        return ClusterPaths(Path(arguments.data).expanduser().absolute()), None
+    if not arguments.file:
+        return paths.of_cluster(session.cluster_name(arguments)), None
+    config = configs.load(Path(arguments.file))
+    name = session.cluster_name(arguments) if arguments.cluster else config.name
+    return paths.of_cluster(name), config.store
 
 
 async def _load(arguments: argparse.Namespace, source: Path, contents: Contents, progress: Progress) -> int:

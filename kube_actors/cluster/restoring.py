@@ -11,10 +11,13 @@ from pathlib import Path
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster import record, wiring
+from kube_actors.cluster.config import StoreSection
+from kube_actors.cluster.etcd import layout
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki, write_private
 from kube_actors.cluster.plan import ClusterPlan
-from kube_actors.store.backup.build import Built, Progress, build
+from kube_actors.cluster.restoring_members import put_aside, restore_members
+from kube_actors.store.backup.build import Progress, build
 from kube_actors.store.backup.files import PARTIAL, sync_folder
 from kube_actors.store.backup.format import BackupError, KeptFile
 from kube_actors.store.backup.reader import Contents
@@ -26,9 +29,13 @@ TOKEN = "token"
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """`keys`: where the cluster's certificates come from now: "backup", "cluster", or "" (none yet)."""
+    """`replaced`: where the store is now that was there before, if there was one.
 
-    built: Built
+    `keys`: where the cluster's certificates come from now: "backup", "cluster", or "" (none yet).
+    """
+
+    revision: int
+    replaced: Path | None
     keys: str
 
 
@@ -54,6 +61,7 @@ def restore(
     path: Path,
     contents: Contents,
     paths: ClusterPaths,
+    store: StoreSection | None = None,
     *,
     force: bool = False,
     bump: int | None = None,
@@ -61,16 +69,31 @@ def restore(
 ) -> Restored:
     """Restore a checked backup into the folder of a cluster that is down. Raises BackupError or ConfigError.
 
-    The store is exchanged first, the keys after it; cut short between the two, repeat it with `force`.
+    `store` says which engine it is to have, None: the one that it has. The store is exchanged first, the keys
+    after it; cut short between the two, repeat it with `force`.
     """
     with _down(paths):
         conflict = _conflict(paths, contents.files)
         if conflict and not force:
             raise BackupError(f"{conflict} differs from the backup's; --force replaces it and keeps it aside")
-        chosen = {} if bump is None else {"bump": bump}
-        built = build(path, contents, paths.store, force=force, progress=progress, **chosen)
+        members = layout.existing(paths)
+        if store is None:
+            store = StoreSection(engine="etcd" if members is not None else "embedded")
+        if store.endpoints:
+            raise ConfigError("store.endpoints: an etcd that exists is restored while it runs: --endpoints")
+        if store.member_count:
+            revision, replaced = restore_members(
+                path, contents, paths, store, force=force, bump=bump, progress=progress
+            )
+        else:
+            if members is not None and not force:
+                raise BackupError(f"{paths.etcd} holds a store already; --force replaces it and keeps it aside")
+            chosen = {} if bump is None else {"bump": bump}
+            built = build(path, contents, paths.store, force=force, progress=progress, **chosen)
+            revision, replaced = built.revision, built.replaced
+            replaced = put_aside(paths.etcd) if members is not None else replaced
         try:
-            return Restored(built, _put_keys(paths, contents.files))
+            return Restored(revision, replaced, _put_keys(paths, contents.files))
         except OSError as error:
             raise BackupError(
                 f"the store is restored, but not the certificates: {error.strerror}; repeat it with --force"

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING
 
 from kube_actors.cluster.group import Component, Group
 from kube_actors.cluster.pki import API_SERVER, NODE, STORE, Authority
-from kube_actors.cluster.plan import ClusterPlan, NodePlan
+from kube_actors.cluster.plan import ClusterPlan, EtcdPlan, NodePlan
 from kube_actors.rpc.server import Listener
 
 if TYPE_CHECKING:
     from kube_actors.apiserver.server import ApiServer
     from kube_actors.client.client import KubeClient
     from kube_actors.cluster.etcd.files import Credentials
+    from kube_actors.cluster.etcd.member import MemberConfig
+    from kube_actors.cluster.paths import ClusterPaths
     from kube_actors.network.proxy import ProxyConfig
     from kube_actors.node.runtime.interface import Runtime
     from kube_actors.rpc.tls import ClientTLS
@@ -77,24 +79,31 @@ def scheduled_backups(plan: ClusterPlan, pki: Authority, address: str = "") -> l
 
 def store_member(plan: ClusterPlan, pki: Authority, name: str) -> Group:
     """One member of the plan's etcd. On one machine backups by the clock are the first one's."""
-    from kube_actors.cluster.etcd.command import Peer
-    from kube_actors.cluster.etcd.member import EtcdMember, MemberConfig
+    from kube_actors.cluster.etcd.member import EtcdMember
 
     assert plan.etcd is not None
-    mine = next(member for member in plan.etcd.members if member.name == name)
-    config = MemberConfig(
+    first = plan.spread is None and name == plan.etcd.members[0].name
+    backups = scheduled_backups(plan, pki) if first else []
+    return Group(name, [EtcdMember(member_config(plan.etcd, plan.paths, pki, name)), *backups])
+
+
+def member_config(etcd: EtcdPlan, paths: ClusterPaths, pki: Authority, name: str) -> MemberConfig:
+    """What the keeper of a member needs to know."""
+    from kube_actors.cluster.etcd.command import Peer
+    from kube_actors.cluster.etcd.member import MemberConfig
+
+    mine = next(member for member in etcd.members if member.name == name)
+    return MemberConfig(
         name=name,
-        root=plan.paths.etcd,
-        binary=plan.etcd.binary,
-        peers=tuple(Peer(m.name, f"https://{m.host}:{m.peer_port}", m.address) for m in plan.etcd.members),
-        token=plan.etcd.token,
-        log=plan.paths.logs / f"{name}.etcd.log",
+        root=paths.etcd,
+        binary=etcd.binary,
+        peers=tuple(Peer(m.name, f"https://{m.host}:{m.peer_port}", m.address) for m in etcd.members),
+        token=etcd.token,
+        log=paths.logs / f"{name}.etcd.log",
         credentials=lambda: _member_credentials(pki, mine.host),
         client_tls=_own_store_client_tls(pki),
-        joining=plan.etcd.formed,
+        joining=etcd.formed,
     )
-    backups = scheduled_backups(plan, pki) if plan.spread is None and mine is plan.etcd.members[0] else []
-    return Group(name, [EtcdMember(config), *backups])
 
 
 def _member_credentials(pki: Authority, host: str) -> Credentials:

@@ -30,10 +30,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`formed`: it has served as a member once. `id` is the one etcd gave it, 0 where it is not known."""
+    """`formed`: it has served as a member once. `id` is the one etcd gave it, 0 where it is not known.
+
+    `token` is that of the cluster that its data is of: after a restore there is another one.
+    """
 
     formed: bool = False
     id: int = 0
+    token: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +153,7 @@ def _read(path: Path, parse: Callable[[dict[str, Any]], T]) -> T | None:
 
 
 def _identity(content: dict[str, Any]) -> Identity:
-    return Identity(bool(content["formed"]), int(content["id"]))
+    return Identity(bool(content["formed"]), int(content["id"]), str(content.get("token", "")))
 
 
 def _running(content: dict[str, Any]) -> Running:

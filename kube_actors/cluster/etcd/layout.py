@@ -89,6 +89,26 @@ def move(paths: ClusterPaths, plan: EtcdPlan, name: str, host: str) -> EtcdPlan:
     return moved
 
 
+def existing(paths: ClusterPaths) -> EtcdPlan | None:
+    """The members that have the cluster's objects; None where it has no such store."""
+    found = _read(paths.etcd)
+    return found if found is not None and (_has_data(paths.etcd, found) or _is_elsewhere(found)) else None
+
+
+def renewed(paths: ClusterPaths, section: StoreSection, host: str) -> EtcdPlan:
+    """The members of the store after a restore: at the same places, as another cluster."""
+    found = _read(paths.etcd) or _fresh(section, [host] * section.member_count)
+    _require_same(found, section)
+    return dataclasses.replace(
+        found, token=secrets.token_hex(8), binary=section.binary or found.binary or "etcd", formed=True
+    )
+
+
+def write(paths: ClusterPaths, plan: EtcdPlan) -> None:
+    """Put the members on record. Raises ConfigError."""
+    _write(paths.etcd, plan)
+
+
 def set_formed(paths: ClusterPaths, plan: EtcdPlan) -> None:
     """The cluster has served: from now on a member without data has lost it."""
     _write(paths.etcd, dataclasses.replace(plan, formed=True))
@@ -96,8 +116,7 @@ def set_formed(paths: ClusterPaths, plan: EtcdPlan) -> None:
 
 def refuse_other_engine(paths: ClusterPaths, section: StoreSection) -> None:
     """Raise ConfigError where the cluster has its objects in another kind of store: it would look empty."""
-    embedded, members = _has_files(paths.store), _read(paths.etcd)
-    has_members = members is not None and (_has_data(paths.etcd, members) or _is_elsewhere(members))
+    embedded, has_members = _has_files(paths.store), existing(paths) is not None
     wants = "etcd" if section.member_count else "endpoints" if section.endpoints else "embedded"
     if wants != "embedded" and embedded and not has_members:
         raise ConfigError(

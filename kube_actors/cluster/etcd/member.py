@@ -24,7 +24,7 @@ from kube_actors.api.errors import ConfigError, StoreError
 from kube_actors.cluster.etcd import binary, process
 from kube_actors.cluster.etcd.admin import Endpoint, Endpoints
 from kube_actors.cluster.etcd.command import Peer, bootstrap_flags, settled_flags
-from kube_actors.cluster.etcd.files import Credentials, MemberFolder
+from kube_actors.cluster.etcd.files import Credentials, Identity, MemberFolder
 from kube_actors.cluster.etcd.membership import (
     Bootstrap,
     Defragment,
@@ -213,7 +213,7 @@ class EtcdMember:
                 return True
             case Discard():
                 self._folder.put_aside()
-                self._folder.set_identity(replace(self._folder.identity(), formed=True, id=0))
+                self._folder.set_identity(Identity(formed=True))
             case Remove(member_id):
                 assert endpoint is not None
                 # On record first: once nobody lists it, nothing else would say that it has been a member.
@@ -238,6 +238,7 @@ class EtcdMember:
             formed=identity.formed or self._config.joining,
             id=identity.id,
             peers=tuple(peer.peer_url for peer in self._config.peers),
+            outdated=identity.token not in ("", self._config.token),
         )
         others = [peer.client_address for peer in self._config.peers if peer.name != self._config.name]
         found = await self._endpoints.view(others) if others else None
@@ -249,7 +250,7 @@ class EtcdMember:
     async def _join(self, endpoint: Endpoint) -> None:
         self._folder.clear()
         member_id, members = await endpoint.add_learner(self._config.me.peer_url)
-        self._folder.set_identity(replace(self._folder.identity(), formed=True, id=member_id))
+        self._folder.set_identity(Identity(True, member_id, self._config.token))
         self._launch(_cluster_of(members, member_id, self._config.name), existing=True)
 
     def _launch(self, cluster: dict[str, str], *, existing: bool) -> None:
@@ -325,7 +326,7 @@ class EtcdMember:
             self._state = None
             return False
         self._state, self._served, self._last_answer = state, True, self._clock.now()
-        self._folder.set_identity(replace(self._folder.identity(), formed=True, id=state.id))
+        self._folder.set_identity(Identity(True, state.id, self._config.token))
         return True
 
     async def _end_if_silent(self) -> None:

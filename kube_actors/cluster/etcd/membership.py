@@ -3,7 +3,8 @@
 A member that starts:
 
     has data --- others do not answer, or know it -------------> Resume
-        |------- others say it was removed --------------------> Discard, and as without data:
+        |------- others say it was removed, or it is of the
+        |        cluster from before a restore ----------------> Discard, and as without data:
     no data ---- never was a member, nobody knows it ----------> Bootstrap (the cluster's first start)
         |------- was one, others do not answer ----------------> Wait
         |------- was one, is still listed ---------------------> Remove(itself), where a quorum stays
@@ -65,6 +66,7 @@ class Self:
     """A member that wants to start. `formed`: it has been a member before, or is to replace one.
 
     `id` is 0 where it is not known. `peers` are the peer URLs of all members that the config wants.
+    `outdated`: its data is of another cluster than the one that is wanted.
     """
 
     name: str
@@ -73,6 +75,7 @@ class Self:
     formed: bool
     id: int = 0
     peers: tuple[str, ...] = ()
+    outdated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,8 @@ def plan_start(own: Self, view: View | None) -> StartAction:
 
 
 def _with_data(own: Self, view: View | None) -> StartAction:
+    if own.outdated:
+        return Discard()
     if view is None:
         return Resume()
     if own.id:

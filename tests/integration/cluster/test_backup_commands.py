@@ -191,7 +191,7 @@ async def test_clients_are_told_to_list_again_and_go_on(tmp_path: Path) -> None:
         stale = await cluster.client.get(NAMESPACES, "kept-0")
     paths = ClusterPaths(tmp_path / "data")
     restored = restoring.restore(tmp_path / "a", check(tmp_path / "a"), paths, force=True)
-    assert restored.built.revision > seen
+    assert restored.revision > seen
     async with Cluster(data_dir=tmp_path / "data") as cluster:
         with pytest.raises(Expired):
             async for _ in cluster.client.watch(NAMESPACES, resource_version=str(seen)):

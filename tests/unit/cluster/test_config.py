@@ -26,6 +26,7 @@ def test_embedded_yaml_is_accepted() -> None:
 
 def test_ha_store_yaml_is_accepted() -> None:
     assert load(CONFIGS / "ha-store.yaml").store.member_count == 3
+    assert load(CONFIGS / "ha-store-hosts.yaml").store.node_selector == {"disk": "fast"}
 
 
 def test_several_masters_are_refused_until_they_work() -> None:

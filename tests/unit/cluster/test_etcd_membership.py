@@ -75,6 +75,12 @@ def test_data_of_a_member_that_was_removed_is_put_aside() -> None:
     assert plan_start(me(data=True), view(member(1), member(3), well=(1, 3))) == Discard()
 
 
+def test_data_of_the_cluster_from_before_a_restore_is_put_aside_even_if_nobody_answers() -> None:
+    outdated = replace(me(data=True, id=2), outdated=True)
+    assert plan_start(outdated, None) == Discard()
+    assert plan_start(outdated, view(*THREE, well=(1, 3))) == Discard()
+
+
 def test_a_member_that_lost_its_data_leaves_and_joins() -> None:
     assert plan_start(me(), view(*THREE, well=(1, 3))) == Remove(2)
     assert plan_start(me(), view(member(1), member(3), well=(1, 3))) == Join()

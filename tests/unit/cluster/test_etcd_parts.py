@@ -20,11 +20,13 @@ from kube_actors.cluster.etcd.command import Peer, TLSFiles, bootstrap_flags, en
 from kube_actors.cluster.etcd.files import Identity, MemberFolder, Running
 from kube_actors.cluster.etcd.membership import Member, MemberState
 from kube_actors.cluster.etcd.process import reason_in
+from kube_actors.cluster.etcd.seed import choose, raise_revision
 from kube_actors.cluster.etcd.status import describe
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.plan import EtcdPlan, MemberPlan, plan
 from kube_actors.cluster.processes import ProcessId, this_process
 from kube_actors.cluster.record import ClusterRecord
+from kube_actors.store.backup.format import BackupError
 from kube_actors.store.errors import StoreUnavailable
 
 ME = Peer("storemember-1", "https://10.0.0.1:2380", "10.0.0.1:2379")
@@ -235,3 +237,23 @@ def test_what_status_says_of_a_member() -> None:
     assert (full.healthy, full.detail) == (False, "memberID:1 alarm:NOSPACE")
     away = describe("m1", "a:1", StoreUnavailable("no answer\nwithin 2 s"), ())
     assert (away.healthy, away.role, away.detail) == (False, "", "no answer within 2 s")
+
+
+def test_a_raised_revision_is_that_of_the_only_key_and_nothing_else(tmp_path: Path) -> None:
+    database = tmp_path / "db"
+    page = b"page" + (2).to_bytes(8, "big") + b"_" + bytes(8) + b"value" + (2).to_bytes(8, "big")
+    database.write_bytes(page)
+    raise_revision(database, 2, 10**9)
+    assert database.read_bytes() == page.replace((2).to_bytes(8, "big") + b"_", (10**9).to_bytes(8, "big") + b"_")
+    raise_revision(database, 10**9, 5)
+    with pytest.raises(BackupError, match="is not as etcd 3 writes it"):
+        raise_revision(database, 7, 10)
+
+
+def test_the_member_to_restore_is_the_one_on_this_machine() -> None:
+    here, there = MemberPlan("b", "127.0.0.1", 1, 2), MemberPlan("a", "192.0.2.1", 1, 2)
+    assert choose((there, here)) == here
+    with pytest.raises(
+        ConfigError, match=r"none of the store's members is .*; restore on one of 192\.0\.2\.1"
+    ):
+        choose((there,))
