@@ -253,7 +253,5 @@ def test_a_raised_revision_is_that_of_the_only_key_and_nothing_else(tmp_path: Pa
 def test_the_member_to_restore_is_the_one_on_this_machine() -> None:
     here, there = MemberPlan("b", "127.0.0.1", 1, 2), MemberPlan("a", "192.0.2.1", 1, 2)
     assert choose((there, here)) == here
-    with pytest.raises(
-        ConfigError, match=r"none of the store's members is .*; restore on one of 192\.0\.2\.1"
-    ):
+    with pytest.raises(ConfigError, match=r"none of the store's members is .*; restore on one of 192\.0\.2\.1"):
         choose((there,))
