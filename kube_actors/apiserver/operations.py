@@ -28,6 +28,7 @@ from kube_actors.apiserver import (
 from kube_actors.apiserver.admission.chain import Attributes, Operation
 from kube_actors.apiserver.authz import Authorizer
 from kube_actors.apiserver.cache.cache import Cache
+from kube_actors.apiserver.custom.conversion import Conversions
 from kube_actors.apiserver.eviction import Evictions
 from kube_actors.apiserver.listing import Page
 from kube_actors.apiserver.registry import metadata
@@ -59,13 +60,21 @@ class Operations:
     """See the module's docstring. `authorize` is the first step of each method."""
 
     def __init__(
-        self, cache: Cache, storage: Storage, registry: Registry, authorizer: Authorizer, reviews: Reviews, clock: Clock
+        self,
+        cache: Cache,
+        storage: Storage,
+        registry: Registry,
+        authorizer: Authorizer,
+        reviews: Reviews,
+        conversions: Conversions,
+        clock: Clock,
     ) -> None:
         self._cache = cache
         self._storage = storage
         self._registry = registry
         self._authorizer = authorizer
         self._reviews = reviews
+        self._conversions = conversions
         self._evictions = Evictions(cache, registry, clock)
         self._clock = clock
 
@@ -87,6 +96,7 @@ class Operations:
         entry = self._cache.bucket(versions.stored(resource)).get(key)
         if entry is None:
             raise errors.not_found(resource.plural, resource.group, target.name)
+        await self._conversions.prepare(resource, (entry,))
         if target.subresource == "scale":
             return encoding.dumps(scale.of(resource).scale_of(versions.from_stored(resource, entry.decode())))
         convert = versions.bytes_converter(resource)
@@ -95,12 +105,14 @@ class Operations:
     async def list(self, request: Request, options: ListOptions) -> Page:
         """One page of a collection, as entries of the stored version."""
         self.authorize(request, "list")
-        return await listing.list_page(self._cache, self._storage, request.target, options)
+        page = await listing.list_page(self._cache, self._storage, request.target, options)
+        await self._conversions.prepare(request.target.resource, page.entries)
+        return page
 
     async def watch(self, request: Request, options: ListOptions) -> WatchSession:
         """A watch that has begun; iterate over its `events()`."""
         self.authorize(request, "watch")
-        session = WatchSession(self._cache, request.target, options)
+        session = WatchSession(self._cache, request.target, options, self._conversions)
         await session.start()
         return session
 
@@ -197,6 +209,7 @@ class Operations:
         self.authorize(request, "deletecollection")
         target = request.target
         page = await listing.list_page(self._cache, self._storage, target, selection)
+        await self._conversions.prepare(target.resource, page.entries)
         items = []
         for entry in page.entries:
             namespace, _, name = entry.key.rpartition("/")

@@ -21,6 +21,7 @@ from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.cache.entry import FieldReader
 from kube_actors.apiserver.compaction import Compactor
 from kube_actors.apiserver.config import ApiServerConfig
+from kube_actors.apiserver.custom.conversion import Conversions
 from kube_actors.apiserver.custom.definitions import Definitions
 from kube_actors.apiserver.grpc_api.service import KubeService
 from kube_actors.apiserver.logs import Logs
@@ -64,18 +65,20 @@ class Pipeline:
         ledger = QuotaLedger(self.cache, storage)
         self.webhooks = WebhookClient(lookup)
         admission = Chain(default_plugins(Sources(lookup, self.authorizer, ledger, clock, self.webhooks, resources)))
+        conversions = Conversions(self.webhooks)
         registry = ObjectRegistry(
             storage,
             self.cache,
             admission,
             self.allocators,
             LeasePool(storage, clock),
+            conversions,
             clock,
             loopback_endpoints=config.loopback_endpoints,
         )
         self.definitions = Definitions(self.cache, lookup, resources, registry, clock)
         reviews = Reviews(self.authenticator, self.authorizer, clock)
-        self.operations = Operations(self.cache, storage, registry, self.authorizer, reviews, clock)
+        self.operations = Operations(self.cache, storage, registry, self.authorizer, reviews, conversions, clock)
         self.agents = Agents(self.cache, config.node_tls)
         self.logs = Logs(self.operations, self.cache, self.agents)
         self.streams = Streams(self.operations, self.cache, self.agents)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 
 from kube_actors.api import encoding, errors
 from kube_actors.api.errors import Cause
@@ -20,6 +21,7 @@ from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.cache.entry import Entry, Frame
 from kube_actors.apiserver.cache.selection import Selection
 from kube_actors.apiserver.cache.watcher import EventType, Watcher, WatchEvent
+from kube_actors.apiserver.custom.conversion import Conversions
 from kube_actors.apiserver.listing import candidates, check, parse_version, select
 from kube_actors.apiserver.request import ListOptions, Target
 
@@ -33,11 +35,12 @@ INITIAL_BATCH = 500
 class WatchSession:
     """One watch. `start` raises what ends it before its first event; then iterate over batches of events."""
 
-    def __init__(self, cache: Cache, target: Target, options: ListOptions) -> None:
+    def __init__(self, cache: Cache, target: Target, options: ListOptions, conversions: Conversions) -> None:
         check(options)
         _check_initial(options)
         self._cache = cache
         self._resource = target.resource
+        self._conversions = conversions
         self._options = options
         self._selection = select(cache, target, options)
         self._bucket = cache.bucket(versions.stored(target.resource))
@@ -56,6 +59,23 @@ class WatchSession:
 
     async def events(self) -> AsyncIterator[list[WatchEvent]]:
         """Batches until the watch's time is up, its reader is too slow or the server stops."""
+        custom = self._resource.custom
+        async with aclosing(self._events()) as batches:
+            async for batch in batches:
+                if custom:
+                    try:
+                        await self._prepare(batch)
+                    except errors.ApiError as error:
+                        yield [WatchEvent(EventType.ERROR, Frame(encoding.dumps(error.status())))]
+                        return
+                yield batch
+
+    async def _prepare(self, batch: list[WatchEvent]) -> None:
+        """Have the objects converted that a webhook converts. Raises ApiError."""
+        data = [event.frame.data for event in batch if event.type not in (EventType.BOOKMARK, EventType.ERROR)]
+        await self._conversions.prepare_bytes(self._resource, data)
+
+    async def _events(self) -> AsyncGenerator[list[WatchEvent], None]:
         if not self._initial and self._from and self._from < self._bucket.window.low:
             low = self._bucket.window.low
             yield [_expired(f"too old resource version: {self._from} ({low})")]

@@ -1,4 +1,4 @@
-"""Between the versions of a custom resource, where conversion changes nothing but the apiVersion (strategy None).
+"""Between the versions of a custom resource: by changing the apiVersion, or as a webhook has answered before.
 
     from the store   defaults of the schema of the version it was stored in, then the served version's pruning
     to the store     the storage version's pruning
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kube_actors.api import Obj, encoding
+from kube_actors.api import Obj, encoding, errors
 from kube_actors.api.crd import defaulting
 from kube_actors.api.crd.definition import ServedVersion
 from kube_actors.api.crd.pruning import pruned
@@ -22,12 +22,14 @@ def from_storage(resource: Resource, obj: Obj) -> Obj:
     served = resource.definition
     assert served is not None
     version = obj["apiVersion"].rpartition("/")[2]
+    webhook = served.definition.webhook is not None and version != resource.version
+    source = encoding.dumps(obj) if webhook else b""
     schema = served.definition.schemas.get(version)
     if schema is not None and schema.has_defaults:
         defaulting.apply_defaults(schema, obj, root=True)
     if version == resource.version:
         return obj
-    return _as_version(served, resource.version, obj)
+    return _as_version(served, resource.version, _answered(served, resource.version, source) if webhook else obj)
 
 
 def to_storage(served: ServedVersion, obj: Obj) -> Obj:
@@ -35,7 +37,17 @@ def to_storage(served: ServedVersion, obj: Obj) -> Obj:
     version = served.definition.storage_version
     if obj["apiVersion"].rpartition("/")[2] == version:
         return obj
+    if served.definition.webhook is not None:
+        obj = _answered(served, version, encoding.dumps(obj))
     return _as_version(served, version, obj)
+
+
+def _answered(served: ServedVersion, version: str, source: bytes) -> Obj:
+    """Raises Unavailable where the webhook was not asked in time, which is whoever needs the object to see to."""
+    found = served.definition.converted.get(version, source)
+    if found is None:
+        raise errors.Unavailable("the object has not been converted yet; please try again", retry_after=1)
+    return found
 
 
 def bytes_from_storage(resource: Resource) -> Callable[[bytes], bytes] | None:

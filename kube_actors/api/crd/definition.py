@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kube_actors.api import Obj
+from kube_actors.api.crd.memo import Memo
 from kube_actors.api.crd.structural import Structural, structural
 from kube_actors.api.meta import get_path
 from kube_actors.api.resources import Resource
@@ -29,6 +30,8 @@ class Definition:
     """The object; read-only by contract."""
     schemas: Mapping[str, Structural]
     """By version, those that are not served included."""
+    converted: Memo = field(default_factory=Memo, repr=False)
+    """What the conversion webhook has answered."""
 
     @property
     def storage_version(self) -> str:

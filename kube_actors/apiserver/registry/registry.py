@@ -12,6 +12,7 @@ from kube_actors.apiserver import strategies, versions
 from kube_actors.apiserver.admission.chain import Attributes, Chain, Operation
 from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.cache.entry import Entry
+from kube_actors.apiserver.custom.conversion import Conversions
 from kube_actors.apiserver.ownership import Record
 from kube_actors.apiserver.registry import deletion, metadata
 from kube_actors.apiserver.registry.allocation import Allocators
@@ -89,6 +90,7 @@ class Registry:
         admission: Chain,
         allocators: Allocators,
         leases: LeasePool,
+        conversions: Conversions,
         clock: Clock,
         *,
         loopback_endpoints: bool = False,
@@ -100,6 +102,7 @@ class Registry:
         self.admission = admission
         self._allocators = allocators
         self._leases = leases
+        self._conversions = conversions
         self._clock = clock
 
     async def create(
@@ -255,6 +258,8 @@ class Registry:
     ) -> Written | None:
         """One attempt on the state `entry`. None: nothing would change, but the state may be an old one."""
         target, resource = request.target, request.target.resource
+        if resource.custom:
+            await self._conversions.prepare(resource, (entry,))
         old = versions.from_stored(resource, entry.decode())
         new = change(versions.from_stored(resource, entry.decode()))
         metadata.check_namespace(target, new)
@@ -312,6 +317,8 @@ class Registry:
         self, request: Request, strategy: Strategy, entry: Entry, options: DeleteOptions, asked: Request | None
     ) -> Removed:
         resource = request.target.resource
+        if resource.custom:
+            await self._conversions.prepare(resource, (entry,))
         current = versions.from_stored(resource, entry.decode())
         deletion.check_preconditions(resource, current, options)
         strategy.refuse_deletion(request.target.name)
@@ -363,6 +370,8 @@ class Registry:
             raise errors.already_exists(resource.plural, resource.group, attributes.name)
 
     async def _put(self, resource: Resource, obj: Obj, expected: int, ttl: int) -> Entry:
+        if resource.custom:
+            await self._conversions.prepare_write(resource, obj)
         stored_as = versions.stored(resource)
         stored = versions.to_stored(resource, obj)
         value = encoding.encode(stored)
@@ -372,6 +381,8 @@ class Registry:
         entry = Entry.of_stored(key, revision, value, lease)
         entry.index(stored, self._cache.bucket(stored_as).read_fields)
         self._cache.note_write(stored_as, entry)
+        if resource.custom:
+            await self._conversions.prepare(resource, (entry,))
         return entry
 
     async def _read(self, resource: Resource, key: str) -> Entry | None:
