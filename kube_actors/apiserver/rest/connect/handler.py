@@ -8,13 +8,14 @@ from kube_actors.apiserver.operations import method_not_allowed
 from kube_actors.apiserver.request import Request, Target, User
 from kube_actors.apiserver.rest.connect import negotiating
 from kube_actors.apiserver.rest.connect.commands import Commands
+from kube_actors.apiserver.rest.connect.ports import Ports
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.paths import ResourcePath
 
 if TYPE_CHECKING:
     from kube_actors.apiserver.server import Pipeline
 
-_STREAMS = ("exec", "attach")
+_STREAMS = ("exec", "attach", "portforward")
 
 
 def handles(path: ResourcePath) -> bool:
@@ -27,14 +28,19 @@ class ConnectHandler:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._resources = pipeline.resources
-        self._commands = Commands(pipeline.streams)
+        commands = Commands(pipeline.streams)
+        self._kinds: dict[str, Commands | Ports] = {
+            "exec": commands,
+            "attach": commands,
+            "portforward": Ports(pipeline.streams),
+        }
 
     async def answer(self, exchange: Exchange, user: User, path: ResourcePath) -> Answer:
         exchange.verb = "CONNECT"
         resource = self._resources.find(path.group, path.version, path.resource)
         assert resource is not None
         request = Request(user, Target(resource, path.namespace, path.name, path.subresource), exchange.warnings)
-        return await self._commands.answer(exchange, request, _verbs(exchange))
+        return await self._kinds[path.subresource].answer(exchange, request, _verbs(exchange))
 
 
 def _verbs(exchange: Exchange) -> tuple[str, ...]:
