@@ -13,6 +13,8 @@ from kube_actors.apiserver.operations import method_not_allowed
 from kube_actors.apiserver.registry.registry import Written
 from kube_actors.apiserver.request import Request, Target, User
 from kube_actors.apiserver.rest import answers, negotiation, query, watches
+from kube_actors.apiserver.rest.connect import negotiating
+from kube_actors.apiserver.rest.connect.reading import stream_to_socket
 from kube_actors.apiserver.rest.discovery import subresource_verbs, verbs_of
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.negotiation import Form
@@ -120,6 +122,8 @@ class ResourceHandler:
         chunks = await self._pipeline.logs.open(request, query.logs(exchange.query))
         if chunks is None:
             return Answer(b"", 204, "text/plain")
+        if negotiating.upgrade_of(exchange.request) == negotiating.WEBSOCKET:
+            return await stream_to_socket(exchange, chunks)
         response = await exchange.begin_stream("text/plain")
         try:
             async for chunk in chunks:

@@ -20,8 +20,8 @@ from kube_actors.apiserver.config import ApiServerConfig
 from kube_actors.apiserver.failures import as_api_error, internal
 from kube_actors.apiserver.registry.metadata import new_uid
 from kube_actors.apiserver.request import User
-from kube_actors.apiserver.rest import connect, negotiation
-from kube_actors.apiserver.rest.connect import ConnectHandler
+from kube_actors.apiserver.rest import negotiation
+from kube_actors.apiserver.rest.connect.handler import ConnectHandler, handles
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.health import Health
 from kube_actors.apiserver.rest.paths import parse
@@ -115,7 +115,7 @@ class RestServer:
         if path is None:
             return await self._system.answer(exchange, user)
         exchange.resource_path = path
-        if connect.handles(path):
+        if handles(path):
             return await self._connect.answer(exchange, user, path)
         if request.method == "GET":
             return await self._resources.answer(exchange, user, path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from kube_actors.api import errors
+from kube_actors.api import Obj, errors
 from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.failures import internal
 from kube_actors.apiserver.operations import Operations
@@ -66,9 +66,12 @@ class Streams:
         for verb in verbs:
             self._operations.authorize(request, verb)
         pod = await find_pod(self._cache, request.target.namespace, request.target.name)
-        chosen = "" if container is None else container_of(pod, container)
+        return self.session(pod, "" if container is None else container_of(pod, container))
+
+    def session(self, pod: Obj, container: str = "") -> PodSession:
+        """Of a pod that the user was allowed otherwise. Raises BadRequest for one without a node."""
         meta = pod["metadata"]
-        ref = pb.ContainerRef(namespace=meta["namespace"], pod=meta["name"], uid=meta["uid"], container=chosen)
+        ref = pb.ContainerRef(namespace=meta["namespace"], pod=meta["name"], uid=meta["uid"], container=container)
         return PodSession(self._agents, node_of(pod), ref)
 
 

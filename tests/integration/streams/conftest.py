@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from kube_actors.api import Obj
+from kube_actors.api.meta import is_true
 from kube_actors.api.resources import PODS
 from kube_actors.cluster.embedded import Cluster
 
@@ -47,12 +48,18 @@ WORKLOADS: dict[str, Obj] = {
     "shell": {"command": ["sh", "-c", "echo begun; while :; do sleep 0.2; done"]},
     "echo": {"command": ["sh", "-c", "while read line; do echo got $line; done"], "stdin": True},
     "terminal": {"command": ["sh"], "stdin": True, "tty": True},
-    "web": {"command": [sys.executable, "-c", SERVE], "ports": [{"containerPort": 8080, "name": "http"}]},
+    "web": {
+        "command": [sys.executable, "-c", SERVE],
+        "ports": [{"containerPort": 8080, "name": "http"}],
+        "listens": 8080,
+    },
 }
 
 
-def pod(name: str, **container: Any) -> Obj:
-    """A pod of one container on the machine's own files."""
+def pod(name: str, listens: int = 0, **container: Any) -> Obj:
+    """A pod of one container on the machine's own files; it is ready when it listens."""
+    if listens:
+        container["readinessProbe"] = {"tcpSocket": {"port": listens}, "periodSeconds": 1}
     ip = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
     spec = {
         "terminationGracePeriodSeconds": 0,
@@ -88,7 +95,7 @@ class Running:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(seconds)
 
     def run(self, *pods: Obj) -> None:
-        """Create pods; returns when their containers run."""
+        """Create pods; returns when they are ready."""
         self.do(self._run(pods))
 
     async def _run(self, pods: tuple[Obj, ...]) -> None:
@@ -98,7 +105,7 @@ class Running:
         waiting = {each["metadata"]["name"] for each in pods}
         async for events in client.watch(PODS, "default", send_initial_events=True):
             for event in events:
-                if event.type != "BOOKMARK" and (event.object.get("status") or {}).get("phase") == "Running":
+                if event.type != "BOOKMARK" and is_true(event.object, "Ready"):
                     waiting.discard(event.object["metadata"]["name"])
             if not waiting:
                 return

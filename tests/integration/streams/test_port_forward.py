@@ -61,7 +61,7 @@ def everything(port: int, data: bytes) -> bytes:
 
 @pytest.fixture(scope="module")
 def mirror(running: Running) -> None:
-    running.run(pod("mirror", command=[sys.executable, "-c", MIRROR]))
+    running.run(pod("mirror", listens=9000, command=[sys.executable, "-c", MIRROR]))
 
 
 @each_transport

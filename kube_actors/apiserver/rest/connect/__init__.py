@@ -9,7 +9,3 @@
 What can be refused before the upgrade is a Status; what fails later goes over the session's error channel.
 Kubernetes: kubelet/pkg/cri/streaming, apimachinery/pkg/util/{httpstream,proxy}.
 """
-
-from kube_actors.apiserver.rest.connect.handler import ConnectHandler, handles
-
-__all__ = ["ConnectHandler", "handles"]

@@ -8,19 +8,27 @@ from kube_actors.apiserver.operations import method_not_allowed
 from kube_actors.apiserver.request import Request, Target, User
 from kube_actors.apiserver.rest.connect import negotiating
 from kube_actors.apiserver.rest.connect.commands import Commands
+from kube_actors.apiserver.rest.connect.kubelet import Kubelet
+from kube_actors.apiserver.rest.connect.locations import Locations
 from kube_actors.apiserver.rest.connect.ports import Ports
+from kube_actors.apiserver.rest.connect.proxy import Proxies
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.paths import ResourcePath
+from kube_actors.apiserver.rest.resources import not_found_path
 
 if TYPE_CHECKING:
     from kube_actors.apiserver.server import Pipeline
 
-_STREAMS = ("exec", "attach", "portforward")
+_OF_PODS = ("exec", "attach", "portforward", "proxy")
 
 
 def handles(path: ResourcePath) -> bool:
     """Whether the path is one of those that become streams."""
-    return path.resource == "pods" and path.subresource in _STREAMS and not path.group
+    if path.group or path.version != "v1":
+        return False
+    if path.resource == "pods":
+        return path.subresource in _OF_PODS
+    return path.subresource == "proxy" and path.resource in ("services", "nodes")
 
 
 class ConnectHandler:
@@ -28,19 +36,23 @@ class ConnectHandler:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._resources = pipeline.resources
-        commands = Commands(pipeline.streams)
-        self._kinds: dict[str, Commands | Ports] = {
-            "exec": commands,
-            "attach": commands,
-            "portforward": Ports(pipeline.streams),
-        }
+        commands, ports = Commands(pipeline.streams), Ports(pipeline.streams)
+        self._sessions: dict[str, Commands | Ports] = {"exec": commands, "attach": commands, "portforward": ports}
+        locations = Locations(pipeline.cache, pipeline.streams, pipeline.agents)
+        self._proxies = Proxies(pipeline.operations, locations, Kubelet(pipeline.cache, pipeline.agents))
 
     async def answer(self, exchange: Exchange, user: User, path: ResourcePath) -> Answer:
         exchange.verb = "CONNECT"
         resource = self._resources.find(path.group, path.version, path.resource)
         assert resource is not None
+        if resource.namespaced != bool(path.namespace):
+            raise not_found_path()
         request = Request(user, Target(resource, path.namespace, path.name, path.subresource), exchange.warnings)
-        return await self._kinds[path.subresource].answer(exchange, request, _verbs(exchange))
+        if path.subresource == "proxy":
+            return await self._proxies.answer(exchange, request)
+        if path.rest:
+            raise not_found_path()
+        return await self._sessions[path.subresource].answer(exchange, request, _verbs(exchange))
 
 
 def _verbs(exchange: Exchange) -> tuple[str, ...]:
