@@ -172,12 +172,13 @@ def _unary(service: Service, method: MethodDescriptor, behaviour: Callable[..., 
 def _streaming(
     service: Service, method: MethodDescriptor, behaviour: Callable[..., AsyncIterator[Any]]
 ) -> Callable[..., Any]:
-    async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+    async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        # A coroutine that writes: of a call that is cancelled, gRPC leaves a generator to the garbage collector.
         answers: AsyncIterator[Any] | None = None
         try:
             answers = behaviour(request, service.admit(_call(context)))
             async for answer in answers:
-                yield answer
+                await context.write(answer)
         except Exception as error:  # noqa: BLE001  (the boundary: every failure becomes a status)
             await _abort(method, context, error)
         finally:

@@ -10,7 +10,6 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,6 @@ from kube_actors.aio.tasks import Tasks
 from kube_actors.api import errors
 from kube_actors.apiserver.rest.connect.pump import pump
 from kube_actors.apiserver.streams.streams import PodSession
-from kube_actors.rpc.channel import Conversation
 
 READ = 64 * 1024
 CONNECT_SECONDS = 10.0
@@ -43,8 +41,19 @@ def through_node(pod: PodSession, port: int) -> Dial:
 
     async def dial(tasks: Tasks) -> socket.socket:
         connection = await pod.dial(port)
-        ours, theirs = socket.socketpair()
-        tasks.spawn(_carry(connection, theirs), "carry")
+        try:
+            ours, theirs = socket.socketpair()
+            reader, writer = await asyncio.open_connection(sock=theirs)
+        except BaseException:
+            connection.cancel()
+            raise
+
+        def ended(_: object) -> None:
+            # Also of a task that is cancelled before it has begun.
+            writer.close()
+            connection.cancel()
+
+        tasks.spawn(pump(connection, _SocketPipe(reader, writer)), "carry").add_done_callback(ended)
         return ours
 
     return dial
@@ -68,16 +77,6 @@ def directly(host: str, port: int) -> Dial:
         return connection
 
     return dial
-
-
-async def _carry(connection: Conversation, theirs: socket.socket) -> None:
-    reader, writer = await asyncio.open_connection(sock=theirs)
-    try:
-        await pump(connection, _SocketPipe(reader, writer))
-    finally:
-        writer.close()
-        with suppress(OSError):
-            await writer.wait_closed()
 
 
 class _SocketPipe:
