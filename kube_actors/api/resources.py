@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 CREATE_ONLY = ("create",)
+READ_ONLY = ("get", "list")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +79,11 @@ class Resource:
         return "/".join(parts)
 
 
-# group/version: plural Kind scope(N or C) [short names] [:categories] [+subresources] [@store path] [!create only]
+# group/version: plural Kind scope(N or C) [short names] [:categories] [+subresources] [@store path]
+# [!create only] [?read only]
 TABLE = """
 v1: bindings Binding N !
+v1: componentstatuses ComponentStatus C cs ?
 v1: configmaps ConfigMap N cm
 v1: endpoints Endpoints N ep @services/endpoints
 v1: events Event N ev
@@ -166,7 +169,7 @@ def parse_row(row: str) -> Resource:
         short_names=tuple(short[0].split(",")) if short else (),
         categories=names.get(":", ()),
         subresources=names.get("+", ()),
-        verbs=CREATE_ONLY if "!" in marks else STANDARD_VERBS,
+        verbs=CREATE_ONLY if "!" in marks else READ_ONLY if "?" in marks else STANDARD_VERBS,
         store_path=names.get("@", ("",))[0],
     )
 
@@ -212,6 +215,7 @@ def builtin(api_version: str, plural: str) -> Resource:
     return resource
 
 
+COMPONENT_STATUSES = builtin("v1", "componentstatuses")
 CONFIGMAPS = builtin("v1", "configmaps")
 ENDPOINTS = builtin("v1", "endpoints")
 EVENTS = builtin("v1", "events")

@@ -12,11 +12,12 @@ from functools import cache
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj, decode, encoding, errors, kinds, validation
 from kube_actors.api.decode import DecodeError
-from kube_actors.api.resources import PODS, Resource, builtin
+from kube_actors.api.resources import COMPONENT_STATUSES, PODS, Resource, builtin
 from kube_actors.apiserver import (
     applying,
     authz,
     binding,
+    component_status,
     decoding,
     listing,
     ownership,
@@ -28,6 +29,7 @@ from kube_actors.apiserver import (
 from kube_actors.apiserver.admission.chain import Attributes, Operation
 from kube_actors.apiserver.authz import Authorizer
 from kube_actors.apiserver.cache.cache import Cache
+from kube_actors.apiserver.component_status import ComponentStatuses
 from kube_actors.apiserver.custom.conversion import Conversions
 from kube_actors.apiserver.eviction import Evictions
 from kube_actors.apiserver.listing import Page
@@ -75,6 +77,7 @@ class Operations:
         self._authorizer = authorizer
         self._reviews = reviews
         self._conversions = conversions
+        self._components = ComponentStatuses(storage)
         self._evictions = Evictions(cache, registry, clock)
         self._clock = clock
 
@@ -90,6 +93,9 @@ class Operations:
         target = request.target
         if target.subresource not in (*VIEWS, "scale", *kinds.of(target.resource).views):
             raise no_such_path(target)
+        if target.resource is COMPONENT_STATUSES:
+            request.warnings.append(component_status.DEPRECATED)
+            return await self._components.get(target.name)
         await self._wait_for(resource_version)
         resource = target.resource
         key = f"{target.namespace}/{target.name}" if resource.namespaced else target.name
@@ -105,6 +111,9 @@ class Operations:
     async def list(self, request: Request, options: ListOptions) -> Page:
         """One page of a collection, as entries of the stored version."""
         self.authorize(request, "list")
+        if request.target.resource is COMPONENT_STATUSES:
+            request.warnings.append(component_status.DEPRECATED)
+            return await self._components.page()
         page = await listing.list_page(self._cache, self._storage, request.target, options)
         await self._conversions.prepare(request.target.resource, page.entries)
         return page

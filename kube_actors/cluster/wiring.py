@@ -119,8 +119,13 @@ def _member_credentials(pki: Authority, host: str) -> Credentials:
     )
 
 
-def api_server(plan: ClusterPlan, pki: Authority, *, store_tls: ClientTLS | None = None) -> tuple[Group, ApiServer]:
-    """The API server; the second is the server itself, which knows its addresses once it runs."""
+def api_server(
+    plan: ClusterPlan, pki: Authority, *, store_tls: ClientTLS | None = None, administrator: str = ADMIN
+) -> tuple[Group, ApiServer]:
+    """The API server; the second is the server itself, which knows its addresses once it runs.
+
+    `administrator` is the user whose token lies in the cluster's folder.
+    """
     from kube_actors.apiserver.config import ApiServerConfig, StaticToken
     from kube_actors.apiserver.server import ApiServer
 
@@ -138,7 +143,7 @@ def api_server(plan: ClusterPlan, pki: Authority, *, store_tls: ClientTLS | None
             rest_host=plan.host,
             rest_port=plan.rest_port,
             rest_tls=tls,
-            tokens=(StaticToken(token, ADMIN, uid=ADMIN, groups=(MASTERS_GROUP,)),),
+            tokens=(StaticToken(token, administrator, uid=administrator, groups=(MASTERS_GROUP,)),),
             node_tls=pki.client_tls(NODE_CLIENT, (MASTERS_GROUP,), NODE),
             service_cidr=plan.service_cidr,
             advertise_address=plan.server_host,

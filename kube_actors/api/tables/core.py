@@ -246,7 +246,25 @@ _LIMIT = (
     "Limits control the maximum amount of cpu/memory that a container may use independent of contention on the node."
 )
 
+
+def _component(obj: Obj, now: float) -> list[Any]:
+    condition: Obj = next((one for one in obj.get("conditions") or () if one.get("type") == "Healthy"), {})
+    state = {"True": "Healthy", "False": "Unhealthy"}.get(condition.get("status", ""), "Unknown")
+    return [name_of(obj), state, condition.get("message", ""), condition.get("error", "")]
+
+
+_COMPONENT = Printer(
+    (
+        NAME,
+        Column("Status", "Status of the component conditions"),
+        Column("Message", "Message of the component conditions"),
+        Column("Error", "Error of the component conditions"),
+    ),
+    _component,
+)
+
 PRINTERS = {
+    "ComponentStatus": _COMPONENT,
     "ConfigMap": named((Column("Data", "=core.ConfigMap.data"), _data)),
     "Endpoints": named((Column("Endpoints", "=core.Endpoints.subsets"), _endpoints)),
     "Event": _EVENT,

@@ -96,7 +96,7 @@ _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def _list_metadata(page: Page) -> Obj:
-    metadata: Obj = {"resourceVersion": str(page.revision)}
+    metadata: Obj = {"resourceVersion": str(page.revision)} if page.revision else {}
     if page.continue_token:
         metadata["continue"] = page.continue_token
         if page.remaining is not None:

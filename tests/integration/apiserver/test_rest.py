@@ -254,3 +254,13 @@ async def test_a_second_server_on_one_store_finds_all_and_says_the_same(server, 
     async with http.get(url, ssl=context) as response:
         assert response.status == 200
     await second.stop()
+
+
+async def test_component_statuses_are_made_of_what_the_store_says(http):
+    _, listed = await ask(http, "GET", "/api/v1/componentstatuses")
+    assert listed["items"] == [
+        {"metadata": {"name": "etcd-0"}, "conditions": [{"type": "Healthy", "status": "True", "message": "ok"}]}
+    ]
+    status, refused = await ask(http, "GET", "/api/v1/componentstatuses/nope")
+    assert (status, refused["message"]) == (404, 'componentstatus "nope" not found')
+    assert (await ask(http, "DELETE", "/api/v1/componentstatuses/etcd-0"))[0] == 405

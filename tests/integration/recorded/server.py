@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kube_actors.cluster import logs, wiring
-from kube_actors.cluster.config import ApiServerSection, ClusterConfig, StoreSection
+from kube_actors.cluster.config import ApiServerSection, ClusterConfig, NetworkSection, StoreSection
 from kube_actors.cluster.group import Group
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki
@@ -52,6 +52,7 @@ async def recorded_server() -> AsyncIterator[Serving]:
             runtime="simulated",
             api_server=ApiServerSection(port=0, grpc_port=0, token_port=0),
             store=StoreSection(durable=False),
+            network=NetworkSection(service_cidr="10.96.0.0/16"),
         )
         first = plan(config, paths, "simulated", embedded=True)
         async with contextlib.AsyncExitStack() as stack:
@@ -61,7 +62,8 @@ async def recorded_server() -> AsyncIterator[Serving]:
                 await group.start()
 
             await run(wiring.store(first, pki))
-            group, server = wiring.api_server(first, pki, store_tls=wiring.store_client_tls(first, pki))
+            store_tls = wiring.store_client_tls(first, pki)
+            group, server = wiring.api_server(first, pki, store_tls=store_tls, administrator="admin")
             await run(group)
             running = replace(
                 first,

@@ -21,9 +21,10 @@ WRITER = Writer("2026-01-01T00:00:00Z", "ann")
 DEPTH = 10
 BODIES = 60
 TEXTS = (
-    "", "a", "a.example.com", "a.example.com/b", "a/b/c", "/", "a b", "*", "*/*", "1", "-1", "5%", "1.2.3.0/24", "1.2.3.4",
-    "::1", "https://x:0/y?z#f", "https://[", "é", "true", "1 +", "object.a == 1", "Limited", "Queue", "Exempt", "Resource",
-    "Pods", "ServiceAccount", "User", "Exists", "In", "Equal", "JSONPatch", "ExactCount", "Prefix", "IPv4", "x" * 300,
+    "", "a", "a.example.com", "a.example.com/b", "a/b/c", "/", "a b", "*", "*/*", "1", "-1", "5%", "1.2.3.0/24",
+    "1.2.3.4", "::1", "https://x:0/y?z#f", "https://[", "é", "true", "1 +", "object.a == 1", "Limited", "Queue",
+    "Exempt", "Resource", "Pods", "ServiceAccount", "User", "Exists", "In", "Equal", "JSONPatch", "ExactCount",
+    "Prefix", "IPv4", "x" * 300,
 )  # fmt: skip
 NUMBERS = (0, 1, -1, 7, 65536, 2**31 - 1, -(2**31))
 QUANTITIES = ("0", "1", "-1", "100m", "1Gi", "1e3", "0.5")
@@ -72,7 +73,8 @@ def settled(resource: Resource, given: Any, old: Any = None) -> Any:
     return obj
 
 
-KINDS = [one for one in BUILTIN if kinds.find(one) is not None]
+# Schemas within a definition have forms of their own.
+KINDS = [one for one in BUILTIN if kinds.find(one) is not None and one.kind != "CustomResourceDefinition"]
 
 
 @pytest.mark.parametrize("resource", KINDS, ids=lambda one: f"{one.kind}-{one.version}")
