@@ -8,7 +8,7 @@ k8s.io/apiserver, and the reset fields of its strategies.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj, managed, schema
@@ -92,10 +92,15 @@ def writer(request: Request, options: WriteOptions, now: float) -> Writer:
         options.field_manager or program(request),
         target.resource.api_version,
         # Kubernetes loses the time on the way from a Scale to its parent.
-        "" if scales else rfc3339(int(now)),
+        "" if scales else _stamp(int(now)),
         target.subresource,
         _ignored(target.resource, target.subresource),
     )
+
+
+@lru_cache(maxsize=16)
+def _stamp(second: int) -> str:
+    return rfc3339(second)
 
 
 def program(request: Request) -> str:

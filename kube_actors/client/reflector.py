@@ -88,6 +88,8 @@ class Reflector:
             listed = await self.client.list(
                 self.scope.resource, self.scope.namespace, labels=self.scope.labels, fields=self.scope.fields
             )
+            for obj in listed.items:
+                _trim(obj)
             yield Listed(listed.items)
             self.resource_version = listed.resource_version
         while True:
@@ -96,6 +98,8 @@ class Reflector:
                 async for events in batches:
                     self.failures = 0
                     self.resource_version = events[-1].object["metadata"]["resourceVersion"]
+                    for event in events:
+                        _trim(event.object)
                     if changed := [event for event in events if event.type != BOOKMARK]:
                         yield Changed(changed)
             if self.clock.now() - started < SHORT_WATCH:
@@ -127,3 +131,8 @@ class Reflector:
             failures=self.failures,
             exc_info=unexpected,
         )
+
+
+def _trim(obj: Obj) -> None:
+    """Caches do without managedFields, half of many an object; a write without them keeps those of the server."""
+    obj["metadata"].pop("managedFields", None)

@@ -13,6 +13,8 @@ from kube_actors.api.managed import fields
 from kube_actors.api.managed.fields import LEAF, SELF, Fields
 from kube_actors.api.managed.shapes import Kind, Shape
 
+_MISSING: Any = object()
+
 
 @dataclass(slots=True)
 class Comparison:
@@ -49,22 +51,33 @@ def everything(shape: Shape, value: Any) -> Fields:
     if value.__class__ is dict:
         if shape.kind is Kind.LIST or shape.kind is Kind.SCALAR:
             return LEAF
+        if shape.holds_leaves:
+            return {SELF: LEAF, **{f"f:{name}": LEAF for name in value}}
         node: Fields = {SELF: LEAF}
-        child = shape.child
+        known = shape.known.get
         for name, item in value.items():
-            found = child(name)
+            found = known(name) or shape.child(name)
             if found is not None:
-                inner = found[1]
-                node[found[0]] = LEAF if inner.is_leaf else everything(inner, item)
+                key, inner = found
+                node[key] = LEAF if inner.is_leaf or not item else everything(inner, item)
         return node
     if value.__class__ is list and shape.kind is Kind.LIST:
-        node = {SELF: LEAF}
-        element = shape.element
-        assert element is not None
-        for key, items in _by_key(shape, value).items():
-            node[key] = everything(element, items[0]) if len(items) == 1 else LEAF
-        return node
+        return {SELF: LEAF, **_items(shape, value)}
     return LEAF
+
+
+def _items(shape: Shape, items: list[Any]) -> Fields:
+    """The nodes of a list's items; of those with the same key nothing more is said."""
+    element = shape.element
+    assert element is not None
+    found: Fields = {}
+    for item in items:
+        try:
+            key = shape.item_key(item)
+        except ValueError:
+            continue
+        found[key] = LEAF if key in found else everything(element, item)
+    return found
 
 
 def _by_key(shape: Shape, items: list[Any]) -> dict[str, list[Any]]:
@@ -79,16 +92,19 @@ def _by_key(shape: Shape, items: list[Any]) -> dict[str, list[Any]]:
 
 
 def _compare_maps(shape: Shape, old: dict[str, Any], new: dict[str, Any], found: Comparison) -> None:
+    known = shape.known.get
     for name, value in new.items():
-        place = shape.child(name)
+        before = old.get(name, _MISSING)
+        if before == value:
+            continue
+        place = known(name) or shape.child(name)
         if place is None:
             continue
         key, inner = place
-        if name in old:
-            if old[name] != value:
-                _compare_values(key, inner, old[name], value, found)
-        else:
+        if before is _MISSING:
             found.added[key] = LEAF if inner.is_leaf else everything(inner, value)
+        else:
+            _compare_values(key, inner, before, value, found)
     for name in old.keys() - new.keys():
         place = shape.child(name)
         if place is not None:
@@ -129,6 +145,9 @@ def _compare_kinds(shape: Shape, old: Any, new: Any, found: Comparison, key: str
 def _compare_lists(shape: Shape, old: list[Any], new: list[Any], found: Comparison) -> None:
     element = shape.element
     assert element is not None
+    if not old:
+        found.added.update(_items(shape, new))
+        return
     before, after = _by_key(shape, old), _by_key(shape, new)
     for key in {**before, **after}:
         olds, news = before.get(key, []), after.get(key, [])

@@ -6,6 +6,7 @@ Kubernetes: k8s.io/kube-openapi/pkg/schemaconv, and structured-merge-diff's sche
 
 from __future__ import annotations
 
+import re
 from enum import Enum
 from functools import cache
 from typing import Any
@@ -32,7 +33,19 @@ class Shape:
     or where there are none by their values.
     """
 
-    __slots__ = ("_children", "_defaults", "_element", "_node", "atomic", "fixed", "is_leaf", "keys", "kind", "scalar")
+    __slots__ = (
+        "_defaults",
+        "_element",
+        "_node",
+        "atomic",
+        "fixed",
+        "holds_leaves",
+        "is_leaf",
+        "keys",
+        "kind",
+        "known",
+        "scalar",
+    )
 
     def __init__(self, kind: Kind, node: SchemaNode | None = None, *, atomic: bool = False, scalar: str = "") -> None:
         self.kind = kind
@@ -42,18 +55,21 @@ class Shape:
         # Fields of which nothing but the shape is known, as those of an object's root.
         self.fixed: dict[str, Shape] = {}
         self.is_leaf = atomic or kind is Kind.SCALAR
+        # A map whose values have no parts.
+        self.holds_leaves = False
         self._node = node
-        self._children: dict[str, tuple[str, Shape]] = {}
+        # What `child` found so far of the fields that the schema names.
+        self.known: dict[str, tuple[str, Shape]] = {}
         self._element: Shape | None = None
         self._defaults: dict[str, Any] | None = None
 
     def child(self, name: str) -> tuple[str, Shape] | None:
         """The path element and the shape of a field; None for a field that the schema does not have."""
-        found = self._children.get(name)
+        found = self.known.get(name)
         if found is None:
             shape = self.field(name)
             if shape is not None:
-                found = self._children[name] = (f"f:{name}", shape)
+                found = self.known[name] = (f"f:{name}", shape)
             elif self.element is not None:
                 found = (f"f:{name}", self.element)
         return found
@@ -92,6 +108,10 @@ class Shape:
             raise ValueError("associative list with keys may not have non-map elements")
         if self._defaults is None:
             self._defaults = self._key_defaults()
+        if len(self.keys) == 1:
+            value = item.get(self.keys[0])
+            if value.__class__ is str and _PLAIN_TEXT.fullmatch(value):
+                return f'k:{{"{self.keys[0]}":"{value}"}}'
         pairs: dict[str, Any] = {}
         for name in self.keys:
             if name in item:
@@ -122,6 +142,8 @@ class Shape:
         return found
 
 
+# What JSON writes as it is.
+_PLAIN_TEXT = re.compile(r"[A-Za-z0-9_./:-]+")
 ANY = Shape(Kind.ANY)
 _SCALARS = {"string": "string", "integer": "numeric", "number": "numeric", "boolean": "boolean"}
 _PLAIN = {name: Shape(Kind.SCALAR, scalar=name) for name in ("string", "numeric", "boolean", "untyped")}
@@ -139,6 +161,10 @@ def of_node(node: SchemaNode) -> Shape:
     if node.is_any or (node.preserve_unknown and not node.properties and not node.is_map):
         return ANY
     atomic = node.map_type == "atomic"
+    if node.is_map and node.additional is not None and not node.properties and not atomic:
+        shape = Shape(Kind.MAP, node)
+        shape.holds_leaves = of_node(node.additional).is_leaf
+        return shape
     # Most nodes of a definition are the same; those with a map type of their own are not.
     if not node.definition or atomic:
         return Shape(Kind.MAP, node, atomic=atomic)
