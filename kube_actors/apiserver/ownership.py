@@ -12,6 +12,7 @@ from functools import cache, lru_cache
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj, managed, schema
+from kube_actors.api.crd.definition import ServedVersion
 from kube_actors.api.managed import shapes
 from kube_actors.api.managed.fields import Fields, of_path, union
 from kube_actors.api.managed.ownership import Writer
@@ -59,10 +60,13 @@ class ServedTypes:
 
 def shape_of(resource: Resource) -> Shape:
     """What the schema of a resource says of ownership; of a custom one without a schema, what its values say."""
-    try:
-        return shapes.of(resource, schema.of(resource))
-    except KeyError:
-        return shapes.of(resource)
+    return shapes.of(resource) if resource.definition is None else _shape_of_custom(resource.definition, resource)
+
+
+# Of as many versions as a cluster may have; each change of a definition makes new ones.
+@lru_cache(maxsize=1024)
+def _shape_of_custom(served: ServedVersion, resource: Resource) -> Shape:
+    return shapes.of(resource, served.node)
 
 
 def recorder(request: Request, options: WriteOptions, now: float) -> Record:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from kube_actors.api import Obj, encoding, schema
 from kube_actors.api.crd import conversion
+from kube_actors.api.crd.definition import resources_of
 from kube_actors.api.normal import normalizer
 from kube_actors.api.resources import BUILTIN, EVENTS, Resource, builtin
 
@@ -109,6 +110,9 @@ def sibling(resource: Resource, api_version: str) -> Resource | None:
     """The same objects in another version; None where that is not served."""
     if resource.api_version == api_version:
         return resource
+    if resource.definition is not None:
+        served = resources_of(resource.definition.definition)
+        return next((one for one in served if one.api_version == api_version), None)
     other = BUILTIN.of_kind(api_version, resource.kind)
     return other if other is not None and stored(other) == stored(resource) else None
 
