@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 
 import structlog
 
@@ -211,6 +212,7 @@ def _entry(key: str, kv: KV) -> Entry | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def bucket_name(resource: Resource) -> str:
     """The part of its keys by which the objects of a resource lie together: `pods`, `services/specs`."""
     return resource.store_prefix.removeprefix("/registry/").rstrip("/")

@@ -330,3 +330,19 @@ async def test_kubectl_shows_who_refused(hooks: Hooks, run_kubectl: Callable[...
     assert complaint.strip() == (
         'error: failed to create configmap: admission webhook "no.example.com" denied the request: no more of these'
     )
+
+
+async def test_a_stream_is_asked_about_by_its_options(api: Api, hooks: Hooks) -> None:
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CONNECT"], "resources": ["pods/exec"]}
+    no = {"allowed": False, "status": {"message": "no shells", "code": 403, "reason": "Forbidden"}}
+    await hooks.add("validating", "exec", lambda request: no, rules=[rule])
+    spec = {"nodeName": "n", "containers": [{"name": "c", "image": "i"}]}
+    await api.send("POST", "/api/v1/namespaces/default/pods", {"metadata": {"name": "p"}, "spec": spec})
+    refused = await api.send("POST", "/api/v1/namespaces/default/pods/p/exec?command=sh&command=-i&stdout=true")
+    assert (refused["http"], refused["message"]) == (
+        403,
+        'admission webhook "exec.example.com" denied the request: no shells',
+    )
+    request = hooks.reviews[-1]["request"]
+    assert (request["operation"], request["kind"]["kind"], request["name"]) == ("CONNECT", "PodExecOptions", "p")
+    assert (request["object"]["command"], request["options"]) == (["sh", "-i"], None)

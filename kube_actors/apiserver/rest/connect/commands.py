@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from kube_actors.api import errors
+from kube_actors.api import Obj, errors
+from kube_actors.apiserver.operations import Operations
 from kube_actors.apiserver.request import Request
 from kube_actors.apiserver.rest import query
 from kube_actors.apiserver.rest.connect import negotiating, protocols
@@ -26,13 +27,15 @@ from kube_actors.apiserver.streams.streams import PodSession
 class Commands:
     """Answers with an upgrade, or refuses with a Status."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, operations: Operations) -> None:
         self._streams = streams
+        self._operations = operations
 
     async def answer(self, exchange: Exchange, request: Request, verbs: tuple[str, ...]) -> Answer:
         """`verbs`: what the user has to be allowed."""
         options = _options(exchange)
         pod = await self._streams.of_container(request, verbs, options.container)
+        await self._operations.connect(request, _body(request.target.subresource, options))
         upgrade = negotiating.upgrade_of(exchange.request)
         if upgrade not in (WEBSOCKET, SPDY.lower()):
             raise negotiating.required()
@@ -81,6 +84,16 @@ class Commands:
         finally:
             await channels.stop()
         return Answer(b"", 101)
+
+
+def _body(kind: str, options: ExecOptions) -> Obj:
+    """The PodExecOptions or PodAttachOptions that admission is asked about."""
+    fields: Obj = {name: True for name in ("stdin", "stdout", "stderr", "tty") if getattr(options, name)}
+    if options.container:
+        fields["container"] = options.container
+    if kind == "exec":
+        fields["command"] = list(options.command)
+    return {"kind": f"Pod{kind.capitalize()}Options", "apiVersion": "v1", **fields}
 
 
 def _options(exchange: Exchange) -> ExecOptions:

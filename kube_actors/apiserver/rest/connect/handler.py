@@ -36,7 +36,7 @@ class ConnectHandler:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self._resources = pipeline.resources
-        commands, ports = Commands(pipeline.streams), Ports(pipeline.streams)
+        commands, ports = Commands(pipeline.streams, pipeline.operations), Ports(pipeline.streams, pipeline.operations)
         self._sessions: dict[str, Commands | Ports] = {"exec": commands, "attach": commands, "portforward": ports}
         locations = Locations(pipeline.cache, pipeline.streams, pipeline.agents)
         self._proxies = Proxies(pipeline.operations, locations, Kubelet(pipeline.cache, pipeline.agents))

@@ -9,6 +9,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import errors
+from kube_actors.apiserver.operations import Operations
 from kube_actors.apiserver.request import Request
 from kube_actors.apiserver.rest import query
 from kube_actors.apiserver.rest.connect import negotiating
@@ -37,11 +38,13 @@ _PORT = struct.Struct("<H")
 class Ports:
     """Answers with an upgrade, or refuses with a Status."""
 
-    def __init__(self, streams: Streams) -> None:
+    def __init__(self, streams: Streams, operations: Operations) -> None:
         self._streams = streams
+        self._operations = operations
 
     async def answer(self, exchange: Exchange, request: Request, verbs: tuple[str, ...]) -> Answer:
         pod = await self._streams.of_pod(request, verbs)
+        await self._operations.connect(request, {"kind": "PodPortForwardOptions", "apiVersion": "v1"})
         upgrade = negotiating.upgrade_of(exchange.request)
         if upgrade == WEBSOCKET:
             return await self._websocket(exchange, pod)

@@ -57,6 +57,8 @@ class Proxies:
             raise method_not_allowed()
         self._operations.authorize(request, METHODS[method])
         base, rest = _split(exchange.path)
+        kind = f"{request.target.resource.kind}ProxyOptions"
+        await self._operations.connect(request, {"kind": kind, "apiVersion": "v1", "path": rest})
         upgrade = negotiating.upgrade_of(exchange.request)
         if not rest and not upgrade and method in ("GET", "HEAD"):
             query = f"?{exchange.query_text}" if exchange.query_text else ""
