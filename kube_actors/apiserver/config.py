@@ -36,6 +36,9 @@ class ApiServerConfig:
     tokens: tuple[StaticToken, ...] = ()
     # How to call node agents; None: logs are answered with an error that says so.
     node_tls: ClientTLS | None = None
+    # The certificate that servers of aggregated APIs know this server by; its name is in the cluster's
+    # extension-apiserver-authentication.
+    proxy_tls: ClientTLS | None = None
     service_cidr: str = "10.96.0.0/12"
     advertise_address: str = "127.0.0.1"
     cluster_name: str = "default"

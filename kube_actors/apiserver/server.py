@@ -14,6 +14,8 @@ from kube_actors.apiserver import bootstrap, fields, versions
 from kube_actors.apiserver.admission.chain import Chain
 from kube_actors.apiserver.admission.plugins import Sources, default_plugins
 from kube_actors.apiserver.admission.quota_ledger import QuotaLedger
+from kube_actors.apiserver.aggregation.client import RemoteClient
+from kube_actors.apiserver.aggregation.remotes import Remotes
 from kube_actors.apiserver.authn import Authenticator, StaticTokens
 from kube_actors.apiserver.authz import StaticAuthorizer
 from kube_actors.apiserver.bootstrap.identity import Identity
@@ -77,6 +79,8 @@ class Pipeline:
             loopback_endpoints=config.loopback_endpoints,
         )
         self.definitions = Definitions(self.cache, lookup, resources, registry, clock)
+        self.remote_client = RemoteClient(lookup, config.proxy_tls)
+        self.remotes = Remotes(self.cache, lookup, resources, registry, self.remote_client, clock)
         reviews = Reviews(self.authenticator, self.authorizer, clock)
         self.operations = Operations(self.cache, storage, registry, self.authorizer, reviews, conversions, clock)
         self.agents = Agents(self.cache, config.node_tls)
@@ -144,6 +148,7 @@ class ApiServer:
         self._rest.ready = False
         await self._tasks.stop()
         await self._pipeline.definitions.stop()
+        await self._pipeline.remotes.stop()
         # Watches end with the cache, so that the servers below need not wait for them.
         await self._pipeline.cache.stop()
         if self._grpc is not None:
@@ -158,6 +163,7 @@ class ApiServer:
         try:
             first_ip, now = pipeline.allocators.first_ip, self._clock.now()
             await bootstrap.run(pipeline.operations, config, first_ip, self._rest.port, now)
+            await pipeline.remotes.start()
         except errors.ApiError as error:
             raise errors.ConfigError(f"the cluster's first objects cannot be written: {error}") from error
 

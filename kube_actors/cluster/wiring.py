@@ -35,6 +35,7 @@ PROXY = "system:kube-proxy"
 # kube-apiserver's names for itself towards the store and towards nodes.
 STORE_CLIENT = "kube-apiserver-etcd-client"
 NODE_CLIENT = "kube-apiserver-kubelet-client"
+FRONT_PROXY = "front-proxy-client"
 
 
 def resolve_runtime(kind: str) -> str:
@@ -145,6 +146,7 @@ def api_server(
             rest_tls=tls,
             tokens=(StaticToken(token, administrator, uid=administrator, groups=(MASTERS_GROUP,)),),
             node_tls=pki.client_tls(NODE_CLIENT, (MASTERS_GROUP,), NODE),
+            proxy_tls=pki.client_tls(FRONT_PROXY),
             service_cidr=plan.service_cidr,
             advertise_address=plan.server_host,
             cluster_name=plan.name,

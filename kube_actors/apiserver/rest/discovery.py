@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from kube_actors.api import Obj, encoding
 from kube_actors.api.resources import Registry, Resource
+from kube_actors.apiserver.aggregation.remotes import Remote
 from kube_actors.apiserver.versions import stored
 
 _READ_WRITE = ("get", "patch", "update")
@@ -48,10 +49,12 @@ _GROUP_ORDER = (
 class Discovery:
     """Bodies of the discovery paths, as JSON bytes. None: no such group or version."""
 
-    def __init__(self, resources: Registry) -> None:
+    def __init__(self, resources: Registry, remotes: Mapping[tuple[str, str], Remote]) -> None:
+        """`remotes` are the versions that other servers answer for, by group and version; it changes."""
         self._resources = resources
+        self._remotes = remotes
         self._made: dict[str, bytes] = {}
-        self._version: tuple[Resource, ...] = ()
+        self._version: tuple[object, ...] = ()
 
     def api_versions(self) -> bytes:
         """/api."""
@@ -90,7 +93,7 @@ class Discovery:
         )
 
     def _once(self, key: str, make: Callable[[], Obj]) -> bytes:
-        version = tuple(self._resources)
+        version = (*self._resources, *((one.service["spec"], one.resources) for one in self._remotes.values()))
         if version != self._version:
             self._made.clear()
             self._version = version
@@ -100,13 +103,16 @@ class Discovery:
         return made
 
     def _names(self) -> list[str]:
-        present = {resource.group for resource in self._resources} - {""}
+        present = ({resource.group for resource in self._resources} | {group for group, _ in self._remotes}) - {""}
         known = [name for name in _GROUP_ORDER if name in present]
         return known + sorted(present - set(known))
 
     def _versions(self, group: str) -> list[str]:
         """The preferred version first."""
-        return list(dict.fromkeys(resource.version for resource in self._resources if resource.group == group))
+        here = dict.fromkeys(resource.version for resource in self._resources if resource.group == group)
+        remote = [one for one in self._remotes.values() if one.group == group and one.version not in here]
+        remote.sort(key=lambda one: -one.service["spec"].get("versionPriority", 0))
+        return [*here, *(one.version for one in remote)]
 
     def _of(self, group: str, version: str) -> list[Resource]:
         found = [one for one in self._resources if one.group == group and one.version == version]
@@ -120,12 +126,42 @@ class Discovery:
         versions = [
             {
                 "version": version,
-                "resources": [_aggregated_resource(resource) for resource in self._of(name, version)],
+                "resources": self._aggregated_resources(name, version),
                 "freshness": "Current",
             }
             for version in self._versions(name)
         ]
         return {"metadata": {"name": name} if name else {}, "versions": versions}
+
+    def _aggregated_resources(self, group: str, version: str) -> list[Obj]:
+        remote = self._remotes.get((group, version))
+        if remote is not None:
+            return _aggregated_entries(remote)
+        return [_aggregated_resource(resource) for resource in self._of(group, version)]
+
+
+def _aggregated_entries(remote: Remote) -> list[Obj]:
+    """From the entries of an APIResourceList to those of aggregated discovery."""
+    made: dict[str, Obj] = {}
+    for entry in remote.resources:
+        plural, _, subresource = entry["name"].partition("/")
+        group, version = entry.get("group") or remote.group, entry.get("version") or remote.version
+        kind = {"group": group, "version": version, "kind": entry["kind"]}
+        if subresource:
+            below = {"subresource": subresource, "responseKind": kind, "verbs": entry["verbs"]}
+            made.setdefault(plural, {}).setdefault("subresources", []).append(below)
+            continue
+        made.setdefault(plural, {}).update(
+            {
+                "resource": plural,
+                "responseKind": kind,
+                "scope": "Namespaced" if entry["namespaced"] else "Cluster",
+                "singularResource": entry.get("singularName") or "",
+                "verbs": entry["verbs"],
+                **{key: entry[key] for key in ("shortNames", "categories") if entry.get(key)},
+            }
+        )
+    return [entry for entry in made.values() if "resource" in entry]
 
 
 def verbs_of(resource: Resource) -> tuple[str, ...]:

@@ -85,6 +85,15 @@ class Exchange:
         await response.prepare(self.request)
         return response
 
+    async def begin_relay(self, status: int, headers: Mapping[str, str]) -> web.StreamResponse:
+        """Send status and headers of another server's answer; its body follows piece by piece."""
+        response = web.StreamResponse(status=status, headers=headers)
+        if "Content-Length" not in response.headers:
+            response.enable_chunked_encoding()
+        self.streamed = response
+        await response.prepare(self.request)
+        return response
+
 
 def _from_protobuf(body: bytes, resource: Resource | None) -> bytes:
     if resource is not None and resource.custom:

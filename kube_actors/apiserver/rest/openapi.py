@@ -7,13 +7,14 @@ so each resource's paths are there with their kinds and that parameter, and not 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from kube_actors.api import encoding, schema
 from kube_actors.api.resources import Registry, Resource
 from kube_actors.apiserver import version
+from kube_actors.apiserver.aggregation.remotes import Remote
 from kube_actors.apiserver.rest import custom_openapi
 
 JSON = "application/json"
@@ -50,14 +51,16 @@ class Document:
 class OpenApi:
     """Documents by path: v2, v3, v3/api/v1, v3/apis/apps/v1."""
 
-    def __init__(self, resources: Registry) -> None:
+    def __init__(self, resources: Registry, remotes: Mapping[tuple[str, str], Remote]) -> None:
+        """`remotes`: versions whose documents other servers have, which requests for them are sent to."""
         self._resources = resources
-        self._version: tuple[Resource, ...] = ()
+        self._remotes = remotes
+        self._version: tuple[object, ...] = ()
         self._made: dict[tuple[str, ...], Document] = {}
 
     def document(self, parts: list[str]) -> Document | None:
         """None for a path that is none."""
-        present = tuple(self._resources)
+        present = (*self._resources, *self._remotes)
         if present != self._version:
             self._made.clear()
             self._version = present
@@ -93,6 +96,10 @@ class OpenApi:
             document = self.document(["v3", *path.split("/")])
             assert document is not None
             paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={document.etag.strip(chr(34))}"}
+        for (group, of_version), remote in self._remotes.items():
+            path = f"apis/{group}/{of_version}"
+            mark = remote.service["metadata"].get("uid", "")
+            paths[path] = {"serverRelativeURL": f"/openapi/v3/{path}?hash={mark}"}
         return {"paths": paths}
 
 

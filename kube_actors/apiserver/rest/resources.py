@@ -55,7 +55,7 @@ class ResourceHandler:
         if path.subresource:
             if path.subresource not in resource.subresources:
                 raise not_found_path()
-            if _verb(exchange.request.method, path) not in subresource_verbs(resource, path.subresource):
+            if verb_of(exchange.request.method, path) not in subresource_verbs(resource, path.subresource):
                 raise method_not_allowed()
         target = Target(resource, path.namespace, path.name, path.subresource)
         request = Request(user, target, exchange.warnings, agent=exchange.agent)
@@ -65,8 +65,8 @@ class ResourceHandler:
 
     def _unknown(self, exchange: Exchange, user: User, path: ResourcePath) -> Answer:
         """404 in one of two forms, and only for those who might have asked."""
-        verb = _verb(exchange.request.method, path)
-        target = Target(_unserved(path), path.namespace, path.name, path.subresource)
+        verb = verb_of(exchange.request.method, path)
+        target = Target(unserved(path), path.namespace, path.name, path.subresource)
         authz.check(self._pipeline.authorizer, user, verb, target)
         groups = {resource.group for resource in self._pipeline.resources}
         known_version = any(
@@ -207,7 +207,8 @@ def _go_type(resource: Resource, suffix: str = "") -> str:
     return f"*{'core' if package == 'events' else package}.{resource.kind}{suffix}"
 
 
-def _verb(method: str, path: ResourcePath) -> str:
+def verb_of(method: str, path: ResourcePath) -> str:
+    """What a request does, in authorization's words."""
     if method == "GET":
         return "watch" if path.watch else "get" if path.name else "list"
     if method == "DELETE":
@@ -215,6 +216,6 @@ def _verb(method: str, path: ResourcePath) -> str:
     return {"POST": "create", "PUT": "update", "PATCH": "patch"}.get(method, method.lower())
 
 
-def _unserved(path: ResourcePath) -> Resource:
+def unserved(path: ResourcePath) -> Resource:
     """A stand-in for what is not served, for the words of a refusal."""
     return Resource(path.group, path.version, path.resource, path.resource, bool(path.namespace))

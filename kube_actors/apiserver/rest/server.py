@@ -16,6 +16,7 @@ from kube_actors.aio.clock import Clock
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import encoding, errors
 from kube_actors.api.protobuf import envelope
+from kube_actors.apiserver.aggregation.proxy import AggregationProxy
 from kube_actors.apiserver.config import ApiServerConfig
 from kube_actors.apiserver.failures import as_api_error, internal
 from kube_actors.apiserver.registry.metadata import new_uid
@@ -53,6 +54,7 @@ class RestServer:
         self.port = 0
         health = Health(pipeline.storage, has_started=lambda: self.started, is_ready=lambda: self.ready)
         self._resources = ResourceHandler(pipeline, clock)
+        self._aggregation = AggregationProxy(pipeline.remotes, pipeline.remote_client, pipeline.authorizer)
         self._connect = ConnectHandler(pipeline)
         self._system = SystemHandler(pipeline, health)
 
@@ -111,6 +113,9 @@ class RestServer:
     async def _answer(self, exchange: Exchange) -> Answer:
         request = exchange.request
         user = self._user(request)
+        remote = self._aggregation.remote(exchange.path)
+        if remote is not None:
+            return await self._aggregation.answer(exchange, user, remote)
         path = parse(exchange.path)
         if path is None:
             return await self._system.answer(exchange, user)

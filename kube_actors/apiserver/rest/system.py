@@ -27,8 +27,8 @@ class SystemHandler:
     def __init__(self, pipeline: Pipeline, health: Health) -> None:
         self._pipeline = pipeline
         self._health = health
-        self._discovery = Discovery(pipeline.resources)
-        self._openapi = OpenApi(pipeline.resources)
+        self._discovery = Discovery(pipeline.resources, pipeline.remotes.known)
+        self._openapi = OpenApi(pipeline.resources, pipeline.remotes.known)
 
     async def answer(self, exchange: Exchange, user: User) -> Answer:
         path = exchange.path

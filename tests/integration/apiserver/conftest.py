@@ -54,6 +54,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
             rest_tls=tls,
             tokens=(StaticToken(TOKEN, "admin", groups=("system:masters",)), StaticToken("weak", "jane")),
             node_tls=pki.client_tls("kube-apiserver-kubelet-client", ("system:masters",), "node.kube-actors"),
+            proxy_tls=pki.client_tls("front-proxy-client"),
             service_cidr="127.96.0.0/12",
         )
     )

@@ -1,0 +1,178 @@
+"""APIs that another server answers for: found, checked, listed, and reached with the user in headers."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+TOKEN = "integration-test-token"
+SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
+FRUITS = "/apis/fruits.example.com/v1"
+
+
+class Extension:
+    """A server of `apples`; it believes the headers of whoever shows the front proxy's certificate."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, list[str]]] = []
+        self.port = 0
+
+    async def answer(self, request: web.Request) -> web.Response:
+        certificate = request.transport.get_extra_info("peercert")
+        names = [value for part in certificate["subject"] for key, value in part if key == "commonName"]
+        if names != ["front-proxy-client"]:
+            return web.Response(status=401)
+        who = (request.headers["X-Remote-User"], request.headers.getall("X-Remote-Group"))
+        if request.path == FRUITS:
+            apples = {
+                "name": "apples",
+                "kind": "Apple",
+                "namespaced": True,
+                "verbs": ["get", "list"],
+                "singularName": "",
+            }
+            return web.json_response(
+                {
+                    "kind": "APIResourceList",
+                    "apiVersion": "v1",
+                    "groupVersion": "fruits.example.com/v1",
+                    "resources": [apples],
+                }
+            )
+        self.seen.append((request.path_qs, *who))
+        return web.json_response({"method": request.method, "body": await request.text()})
+
+
+@pytest.fixture
+async def extension(server) -> AsyncIterator[Extension]:
+    made = Extension()
+    tls = server.pki.server_tls("fruits.default.svc", ["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pair = server.folder / "extension.pem"
+    pair.write_bytes(tls.key + b"\n" + tls.certificate)
+    context.load_cert_chain(pair)
+    context.load_verify_locations(cadata=server.pki.ca.decode())
+    context.verify_mode = ssl.CERT_REQUIRED
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", made.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+    made.port = runner.addresses[0][1]
+    yield made
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def http(server):
+    context = ssl.create_default_context(cadata=server.pki.ca.decode())
+    connector = aiohttp.TCPConnector(ssl=context)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with aiohttp.ClientSession(server.url, headers=headers, connector=connector) as session:
+        yield session
+
+
+async def ask(http, method, path, **options):
+    async with http.request(method, path, **options) as response:
+        body = await response.read()
+        return response.status, json.loads(body) if "json" in response.content_type else body.decode()
+
+
+async def condition(http, reason: str) -> dict:
+    """The Available condition of the fruits, once it has the reason."""
+    async with asyncio.timeout(15):
+        while True:
+            _, service = await ask(http, "GET", f"{SERVICES}/v1.fruits.example.com")
+            for one in (service.get("status") or {}).get("conditions") or ():
+                if one["reason"] == reason:
+                    return one
+            await asyncio.sleep(0.05)
+
+
+async def register(http, server) -> None:
+    spec = {
+        "group": "fruits.example.com",
+        "version": "v1",
+        "groupPriorityMinimum": 100,
+        "versionPriority": 10,
+        "service": {"namespace": "default", "name": "fruits"},
+        "caBundle": base64.b64encode(server.pki.ca).decode(),
+    }
+    body = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": "v1.fruits.example.com"},
+        "spec": spec,
+    }
+    assert (await ask(http, "POST", SERVICES, json=body))[0] == 201
+
+
+async def provide(http, port: int) -> None:
+    """The Service, and one endpoint of it."""
+    # Kubernetes forbids loopback endpoints; an ExternalName leads there as well.
+    service = {"metadata": {"name": "fruits"}, "spec": {"type": "ExternalName", "externalName": "127.0.0.1"}}
+    service["spec"]["ports"] = [{"port": port}]
+    status, made = await ask(http, "POST", "/api/v1/namespaces/default/services", json=service)
+    assert status == 201, made
+
+
+async def test_an_aggregated_api_is_checked_listed_and_reached(http, server, extension) -> None:
+    await register(http, server)
+    missing = await condition(http, "ServiceNotFound")
+    assert missing["status"] == "False"
+    assert (await ask(http, "GET", f"{FRUITS}/namespaces/default/apples"))[0] == 503
+    await provide(http, extension.port)
+    headers = {"Content-Type": "application/merge-patch+json"}
+    patch = {"spec": {"service": {"port": extension.port}}}
+    await ask(http, "PATCH", f"{SERVICES}/v1.fruits.example.com", json=patch, headers=headers)
+    assert (await condition(http, "Passed"))["message"] == "all checks passed"
+    _, groups = await ask(http, "GET", "/apis")
+    assert "fruits.example.com" in [group["name"] for group in groups["groups"]]
+    accept = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}
+    _, found = await ask(http, "GET", "/apis", headers=accept)
+    [group] = [one for one in found["items"] if one["metadata"]["name"] == "fruits.example.com"]
+    assert [one["resource"] for one in group["versions"][0]["resources"]] == ["apples"]
+    _, listed = await ask(http, "GET", FRUITS)
+    assert listed["resources"][0]["kind"] == "Apple"
+    status, answer = await ask(http, "POST", f"{FRUITS}/namespaces/default/apples?dryRun=All", data="pips")
+    assert (status, answer) == (200, {"method": "POST", "body": "pips"})
+    path, user, user_groups = extension.seen[-1]
+    assert (path, user) == (f"{FRUITS}/namespaces/default/apples?dryRun=All", "admin")
+    assert "system:masters" in user_groups
+    assert (await ask(http, "GET", f"{FRUITS}/apples", headers={"Authorization": "Bearer weak"}))[0] == 403
+    await ask(http, "DELETE", f"{SERVICES}/v1.fruits.example.com")
+    async with asyncio.timeout(10):
+        while (await ask(http, "GET", FRUITS))[0] != 404:
+            await asyncio.sleep(0.05)
+
+
+async def test_what_the_server_serves_itself_is_registered_and_follows_custom_resources(http) -> None:
+    _, listed = await ask(http, "GET", SERVICES)
+    names = [one["metadata"]["name"] for one in listed["items"]]
+    assert {"v1.", "v1.apps", "v2.autoscaling", "v1.apiextensions.k8s.io"} <= set(names)
+    assert listed["items"][0]["status"]["conditions"][0]["reason"] == "Local"
+    schema = {"openAPIV3Schema": {"type": "object"}}
+    crd = {
+        "metadata": {"name": "pears.fruits.example.com"},
+        "spec": {
+            "group": "fruits.example.com",
+            "scope": "Namespaced",
+            "names": {"plural": "pears", "kind": "Pear"},
+            "versions": [{"name": "v1", "served": True, "storage": True, "schema": schema}],
+        },
+    }
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+    assert (await ask(http, "POST", crds, json=crd))[0] == 201
+    async with asyncio.timeout(10):
+        while (await ask(http, "GET", f"{SERVICES}/v1.fruits.example.com"))[0] != 200:
+            await asyncio.sleep(0.05)
+        await ask(http, "DELETE", f"{crds}/pears.fruits.example.com")
+        while (await ask(http, "GET", f"{SERVICES}/v1.fruits.example.com"))[0] != 404:
+            await asyncio.sleep(0.05)
