@@ -78,7 +78,8 @@ async def test_a_suggested_level_is_put_right_unless_somebody_took_it_over(api: 
 async def test_extension_servers_find_the_ca_of_client_certificates(api: Any) -> None:
     await start(api)
     found = await api.get(CONFIGMAPS, "extension-apiserver-authentication", "kube-system")
-    assert found["data"] == {"client-ca-file": "the CA"}
+    assert found["data"]["client-ca-file"] == found["data"]["requestheader-client-ca-file"] == "the CA"
+    assert found["data"]["requestheader-allowed-names"] == '["front-proxy-client"]'
 
 
 async def test_a_system_priority_class_cannot_be_deleted(api: Any) -> None:

@@ -120,7 +120,7 @@ def test_no_path_and_no_query_is_too_strange(text):
 
 
 def test_discovery_follows_the_registry():
-    discovery = Discovery(BUILTIN)
+    discovery = Discovery(BUILTIN, {})
     apps = encoding.loads(discovery.version("apps", "v1"))
     assert "deployments/scale" in {entry["name"] for entry in apps["resources"]}
     assert discovery.version("apps", "v9") is None
