@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from kube_actors.rpc.server import Listener
 from kube_actors.rpc.tls import ClientTLS, ServerTLS
@@ -16,6 +18,48 @@ class StaticToken:
     user: str
     uid: str = ""
     groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccountConfig:
+    """`keys` gives PEM keys, private or public; the first private one signs. `audiences` empty: the issuer."""
+
+    keys: Callable[[], Sequence[bytes]]
+    issuer: str = "https://kubernetes.default.svc.cluster.local"
+    audiences: tuple[str, ...] = ()
+    # What a token of a pod lives where it asks for kubelet's default of 3607 s, for programs that never read it
+    # again. 0: as long as it asks for.
+    extended_seconds: int = 365 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionConfig:
+    """Which resources are encrypted in the store (`secrets`, `deployments.apps`), and the keys by name: the first
+    one writes, all of them read. The name `identity` stands for no encryption."""
+
+    resources: tuple[str, ...]
+    keys: tuple[tuple[str, bytes], ...] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditConfig:
+    """`max_backups` and `max_days` 0: any number, for ever. The policy is read from its file at the start."""
+
+    policy: Path
+    path: Path
+    max_bytes: int = 100 << 20
+    max_backups: int = 10
+    max_days: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class FairnessConfig:
+    """Seats of the two levels, how many requests of one user may wait, and for how many seconds."""
+
+    system_seats: int = 64
+    seats: int = 32
+    queue: int = 128
+    patience: float = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +77,14 @@ class ApiServerConfig:
     store_tls: ClientTLS | None = None
     # Its members may get other addresses while this runs: ask it for them now and then.
     store_members_move: bool = False
+    # None: the server issues no service-account tokens.
+    service_accounts: ServiceAccountConfig | None = None
     tokens: tuple[StaticToken, ...] = ()
+    encryption: EncryptionConfig | None = None
+    audit: AuditConfig | None = None
+    fairness: FairnessConfig = FairnessConfig()
+    # What is neither a watch nor a session has to be answered within this many seconds.
+    request_timeout: float = 60.0
     # How to call node agents; None: logs are answered with an error that says so.
     node_tls: ClientTLS | None = None
     # The certificate that servers of aggregated APIs know this server by; its name is in the cluster's

@@ -49,6 +49,7 @@ from kube_actors.apiserver.request import DeleteOptions, ListOptions, Request, T
 from kube_actors.apiserver.reviews import Reviews
 from kube_actors.apiserver.storage import Storage
 from kube_actors.apiserver.strategies.base import Strategy
+from kube_actors.apiserver.token_request import TokenRequests
 from kube_actors.apiserver.watching import WatchSession
 
 SUCCESS_CREATED: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
@@ -69,6 +70,7 @@ class Operations:
         authorizer: Authorizer,
         reviews: Reviews,
         conversions: Conversions,
+        tokens: TokenRequests,
         clock: Clock,
     ) -> None:
         self._cache = cache
@@ -77,13 +79,19 @@ class Operations:
         self._authorizer = authorizer
         self._reviews = reviews
         self._conversions = conversions
+        self._tokens = tokens
         self._components = ComponentStatuses(storage)
         self._evictions = Evictions(cache, registry, clock)
         self._clock = clock
 
-    def authorize(self, request: Request, verb: str) -> None:
-        """Raises Forbidden, or MethodNotAllowed for a verb that the resource does not have."""
-        authz.check(self._authorizer, request.user, verb, request.target)
+    def authorize(self, request: Request, verb: str, fields: str = "") -> None:
+        """`fields` is the field selector of a list or watch.
+
+        Raises Forbidden, or MethodNotAllowed for a verb that the resource does not have.
+        """
+        if request.authorized != verb:
+            authz.check(self._authorizer, request.user, verb, request.target, fields)
+            request.authorized = verb
         if not request.target.subresource and verb not in request.target.resource.verbs:
             raise method_not_allowed()
 
@@ -110,7 +118,7 @@ class Operations:
 
     async def list(self, request: Request, options: ListOptions) -> Page:
         """One page of a collection, as entries of the stored version."""
-        self.authorize(request, "list")
+        self.authorize(request, "list", options.fields)
         if request.target.resource is COMPONENT_STATUSES:
             request.warnings.append(component_status.DEPRECATED)
             return await self._components.page()
@@ -118,9 +126,14 @@ class Operations:
         await self._conversions.prepare(request.target.resource, page.entries)
         return page
 
+    def size_of(self, target: Target, limit: int) -> int:
+        """How many objects a list may have to read, for those who share out the server's time."""
+        low, high = self._cache.bucket(versions.stored(target.resource)).keys(target.namespace)
+        return min(high - low, limit) if limit else high - low
+
     async def watch(self, request: Request, options: ListOptions) -> WatchSession:
         """A watch that has begun; iterate over its `events()`."""
-        self.authorize(request, "watch")
+        self.authorize(request, "watch", options.fields)
         session = WatchSession(self._cache, request.target, options, self._conversions)
         await session.start()
         return session
@@ -133,6 +146,8 @@ class Operations:
             return await self._bind(request, data, options)
         if target.subresource == "eviction":
             return await self._evict(request, data, options)
+        if target.subresource == "token":
+            return Written(encoding.dumps(await self._tokens.create(request, data, options.field_validation)), True)
         if target.subresource:
             raise no_such_path(target)
         obj = decoding.body(request, target.resource, data, options.field_validation)
@@ -215,7 +230,7 @@ class Operations:
 
     async def delete_collection(self, request: Request, selection: ListOptions, options: DeleteOptions) -> bytes:
         """Delete what a list selects; answers the list of it."""
-        self.authorize(request, "deletecollection")
+        self.authorize(request, "deletecollection", selection.fields)
         target = request.target
         page = await listing.list_page(self._cache, self._storage, target, selection)
         await self._conversions.prepare(target.resource, page.entries)

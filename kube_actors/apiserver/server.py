@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -16,8 +16,16 @@ from kube_actors.apiserver.admission.plugins import Sources, default_plugins
 from kube_actors.apiserver.admission.quota_ledger import QuotaLedger
 from kube_actors.apiserver.aggregation.client import RemoteClient
 from kube_actors.apiserver.aggregation.remotes import Remotes
+from kube_actors.apiserver.audit.audit import Audit
 from kube_actors.apiserver.authn import Authenticator, StaticTokens
-from kube_actors.apiserver.authz import StaticAuthorizer
+from kube_actors.apiserver.authn.bootstrap_tokens import BootstrapTokens
+from kube_actors.apiserver.authn.impersonation import impersonated
+from kube_actors.apiserver.authn.service_accounts import ServiceAccountTokens
+from kube_actors.apiserver.authz import Chain as AuthorizerChain
+from kube_actors.apiserver.authz import Masters
+from kube_actors.apiserver.authz.graph import NodeGraph
+from kube_actors.apiserver.authz.node import NodeAuthorizer
+from kube_actors.apiserver.authz.rbac import Rbac
 from kube_actors.apiserver.bootstrap.identity import Identity
 from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.cache.entry import FieldReader
@@ -25,6 +33,8 @@ from kube_actors.apiserver.compaction import Compactor
 from kube_actors.apiserver.config import ApiServerConfig
 from kube_actors.apiserver.custom.conversion import Conversions
 from kube_actors.apiserver.custom.definitions import Definitions
+from kube_actors.apiserver.encryption.storage import Encryption
+from kube_actors.apiserver.fairness import Fairness
 from kube_actors.apiserver.grpc_api.service import KubeService
 from kube_actors.apiserver.logs import Logs
 from kube_actors.apiserver.lookup import CacheLookup
@@ -35,11 +45,15 @@ from kube_actors.apiserver.operations import Operations
 from kube_actors.apiserver.registry.allocation import Allocators
 from kube_actors.apiserver.registry.leases import LeasePool
 from kube_actors.apiserver.registry.registry import Registry as ObjectRegistry
+from kube_actors.apiserver.request import User
 from kube_actors.apiserver.rest.server import RestServer
 from kube_actors.apiserver.reviews import Reviews
+from kube_actors.apiserver.signing import Signing
 from kube_actors.apiserver.storage import Storage
 from kube_actors.apiserver.streams import Agents, Streams
+from kube_actors.apiserver.token_request import TokenRequests
 from kube_actors.apiserver.webhooks.client import WebhookClient
+from kube_actors.rpc import tls
 from kube_actors.rpc.pb import api_pb2
 from kube_actors.rpc.server import Server, Service
 from kube_actors.store.client import StoreClient
@@ -60,13 +74,22 @@ class Pipeline:
         self.cache = Cache(storage, field_readers(resources))
         self.requests = Requests()
         self.metrics = page.Page(self.requests, storage, self.cache, names)
-        self.authenticator = Authenticator([StaticTokens(config.tokens)])
-        self.authorizer = StaticAuthorizer()
-        self.allocators = Allocators(storage, clock, config.service_cidr, config.node_port_range)
         lookup = CacheLookup(self.cache, storage)
+        self.signing = Signing(config.service_accounts, clock) if config.service_accounts is not None else None
+        self.service_account_tokens = (
+            ServiceAccountTokens(self.signing, lookup, clock) if self.signing is not None else None
+        )
+        known = (StaticTokens(config.tokens), self.service_account_tokens, BootstrapTokens(lookup, clock))
+        self.authenticator = Authenticator([one for one in known if one is not None])
+        self.audit = Audit(config.audit, clock) if config.audit is not None else None
+        self.fairness = Fairness(config.fairness)
+        rbac = Rbac(self.cache)
+        self.authorizer = AuthorizerChain([Masters(), NodeAuthorizer(NodeGraph(self.cache)), rbac])
+        self.allocators = Allocators(storage, clock, config.service_cidr, config.node_port_range)
         ledger = QuotaLedger(self.cache, storage)
         self.webhooks = WebhookClient(lookup)
-        admission = Chain(default_plugins(Sources(lookup, self.authorizer, ledger, clock, self.webhooks, resources)))
+        sources = Sources(lookup, self.authorizer, rbac, ledger, clock, self.webhooks, resources)
+        admission = Chain(default_plugins(sources))
         conversions = Conversions(self.webhooks)
         registry = ObjectRegistry(
             storage,
@@ -82,10 +105,25 @@ class Pipeline:
         self.remote_client = RemoteClient(lookup, config.proxy_tls)
         self.remotes = Remotes(self.cache, lookup, resources, registry, self.remote_client, clock)
         reviews = Reviews(self.authenticator, self.authorizer, clock)
-        self.operations = Operations(self.cache, storage, registry, self.authorizer, reviews, conversions, clock)
+        tokens = TokenRequests(self.signing, lookup, admission, clock)
+        self.operations = Operations(
+            self.cache, storage, registry, self.authorizer, reviews, conversions, tokens, clock
+        )
         self.agents = Agents(self.cache, config.node_tls)
         self.logs = Logs(self.operations, self.cache, self.agents)
         self.streams = Streams(self.operations, self.cache, self.agents)
+
+    def identify(self, identity: tls.Identity | None, headers: Sequence[tuple[str, str]]) -> User:
+        """Who asks. `headers` have lower-case names. Raises Unauthorized."""
+        authorization = next((value for name, value in headers if name == "authorization"), "")
+        return self.authenticator.authenticate(identity, authorization)
+
+    def authenticate(self, identity: tls.Identity | None, headers: Sequence[tuple[str, str]]) -> User:
+        """Who asks, or who the one who asks wants to be.
+
+        Raises Unauthorized, or Forbidden for an impersonation that is not allowed.
+        """
+        return impersonated(self.identify(identity, headers), headers, self.authorizer)
 
 
 class ApiServer:
@@ -100,7 +138,9 @@ class ApiServer:
         self._clock = clock or SystemClock()
         self._tasks = Tasks("apiserver")
         self._storage = StoreClient(config.store_addresses, config.store_tls, follow_members=config.store_members_move)
-        self._pipeline = Pipeline(self._storage, config, self._clock, Registry(BUILTIN))
+        self._encryption = Encryption(self._storage, config.encryption) if config.encryption is not None else None
+        storage = self._encryption.storage if self._encryption is not None else self._storage
+        self._pipeline = Pipeline(storage, config, self._clock, Registry(BUILTIN))
         self._rest = RestServer(self._pipeline, config, self._clock)
         self._grpc: Server | None = None
 
@@ -119,6 +159,8 @@ class ApiServer:
         config, pipeline = self._config, self._pipeline
         await self._storage.start()
         try:
+            if pipeline.audit is not None:
+                await pipeline.audit.start()
             await pipeline.cache.start()
             await pipeline.definitions.start()
             await self._rest.start()
@@ -126,8 +168,9 @@ class ApiServer:
             service = KubeService(
                 pipeline.operations,
                 pipeline.logs,
-                pipeline.authenticator,
+                pipeline.authenticate,
                 pipeline.resources,
+                pipeline.fairness,
                 self._clock,
                 config.cluster_name,
             )
@@ -140,6 +183,10 @@ class ApiServer:
         self._tasks.spawn_forever(compactor.run(), "compact")
         identity = Identity(pipeline.operations, self._clock, f"{config.advertise_address}:{self.rest_port}")
         self._tasks.spawn_forever(identity.run(), "identity")
+        if self._encryption is not None:
+            self._tasks.spawn(self._encryption.rewrite(), "encrypt")
+        if pipeline.signing is not None and pipeline.service_account_tokens is not None:
+            self._tasks.spawn_forever(pipeline.signing.follow(pipeline.service_account_tokens.forget), "token-keys")
         self._rest.started = self._rest.ready = True
         log.info("api server serves", rest=self.rest_port, grpc=self.grpc_addresses)
 
@@ -156,6 +203,8 @@ class ApiServer:
         await self._rest.stop()
         await self._pipeline.agents.stop()
         await self._pipeline.webhooks.stop()
+        if self._pipeline.audit is not None:
+            await self._pipeline.audit.stop()
         await self._storage.stop()
 
     async def _bootstrap(self) -> None:

@@ -13,4 +13,4 @@ SIGNERS = Resource("certificates.k8s.io", "*", "signers", "Signer", namespaced=F
 def may(authorizer: Authorizer, user: User, verb: str, signer: str) -> bool:
     """By the signer's name, or by all of its domain. Kubernetes: certauthorization.IsAuthorizedForSignerName."""
     names = (signer, f"{signer.partition('/')[0]}/*")
-    return any(authorizer.allows(user, verb, Target(SIGNERS, name=name)) for name in names)
+    return any(authorizer.decide(user, verb, Target(SIGNERS, name=name)).allowed for name in names)

@@ -41,11 +41,13 @@ class Asker:
             groups = ("system:serviceaccounts", f"system:serviceaccounts:{namespace}", "system:authenticated")
             user = User(f"system:serviceaccount:{namespace}:{name}", groups)
         if "path" in check:
-            return self.authorizer.allows_path(user, verb, check["path"]), ""
+            verdict = self.authorizer.decide_path(user, verb, check["path"])
+            return verdict.allowed, verdict.reason
         namespace = check.get("namespace", "")
         resource = Resource(check["group"], "*", check["resource"], "", bool(namespace))
         target = Target(resource, namespace, check.get("name", ""), check.get("subresource", ""))
-        return self.authorizer.allows(user, verb, target), ""
+        verdict = self.authorizer.decide(user, verb, target)
+        return verdict.allowed, verdict.reason
 
 
 def variables_of(attributes: Attributes, version: Resource, namespace: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from kube_actors.apiserver.admission.default_storage_class import DefaultStorage
 from kube_actors.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
 from kube_actors.apiserver.admission.limit_ranger import LimitRanger
 from kube_actors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
+from kube_actors.apiserver.admission.node_restriction import NodeRestriction
 from kube_actors.apiserver.admission.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from kube_actors.apiserver.admission.pod_security import PodSecurity
 from kube_actors.apiserver.admission.pod_topology_labels import PodTopologyLabels
@@ -33,6 +34,8 @@ from kube_actors.apiserver.admission.webhook.hooks import MUTATING, VALIDATING, 
 from kube_actors.apiserver.admission.webhook.mutating import MutatingAdmissionWebhook
 from kube_actors.apiserver.admission.webhook.validating import ValidatingAdmissionWebhook
 from kube_actors.apiserver.authz import Authorizer
+from kube_actors.apiserver.authz.escalation import Escalation
+from kube_actors.apiserver.authz.rbac import Rbac
 from kube_actors.apiserver.webhooks.client import WebhookClient
 
 
@@ -42,6 +45,7 @@ class Sources:
 
     lookup: Lookup
     authorizer: Authorizer
+    rbac: Rbac
     ledger: QuotaLedger
     clock: Clock
     webhooks: WebhookClient
@@ -57,6 +61,7 @@ def default_plugins(sources: Sources) -> list[Plugin]:
         NamespaceLifecycle(lookup),
         LimitRanger(lookup),
         ServiceAccount(lookup),
+        NodeRestriction(lookup),
         TaintNodesByCondition(),
         PodSecurity(lookup),
         Priority(lookup),
@@ -75,4 +80,6 @@ def default_plugins(sources: Sources) -> list[Plugin]:
         ValidatingAdmissionPolicy(lookup, policies),
         ValidatingAdmissionWebhook(Hooks(lookup, VALIDATING), caller),
         ResourceQuota(sources.ledger, sources.clock),
+        # Not a plugin of Kubernetes', but of the registry of roles: it has to see what all others made of the object.
+        Escalation(sources.rbac, authorizer),
     ]

@@ -6,7 +6,7 @@ Each module is data: functions that give `First` objects, with what becomes of o
 puts them into the store as any client would, all that do not need each other at once; several servers may do it at
 the same time. `identity` keeps the Lease fresh by which others see this server.
 
-Not here: roles and bindings, which are reconciled rule by rule (`authz`).
+Roles and bindings are reconciled rule by rule (`authz.reconcile`).
 
 Kubernetes: the post-start hooks of kube-apiserver.
 """
@@ -14,8 +14,9 @@ Kubernetes: the post-start hooks of kube-apiserver.
 from __future__ import annotations
 
 from kube_actors.api.resources import NAMESPACES
-from kube_actors.apiserver.bootstrap import configmaps, flow_control, priorities, services
-from kube_actors.apiserver.bootstrap.writing import First, Writing
+from kube_actors.apiserver.authz.reconcile import reconcile
+from kube_actors.apiserver.bootstrap import cluster_info, configmaps, flow_control, priorities, services
+from kube_actors.apiserver.bootstrap.writing import SYSTEM, First, Writing
 from kube_actors.apiserver.config import ApiServerConfig
 from kube_actors.apiserver.operations import Operations
 
@@ -26,6 +27,7 @@ HOOKS = (
     "start-kube-apiserver-identity-lease-controller",
     "start-kube-apiserver-identity-lease-garbage-collector",
     "start-legacy-token-tracking-controller",
+    "rbac/bootstrap-roles",
     "scheduling/bootstrap-system-priority-classes",
     "priority-and-fairness-config-producer",
     "bootstrap-controller",
@@ -40,6 +42,7 @@ async def run(operations: Operations, config: ApiServerConfig, first_ip: str, po
     """
     writing = Writing(operations, now)
     await writing.write_all([First(NAMESPACES, {"metadata": {"name": name}}) for name in NAMES])
+    await reconcile(operations, SYSTEM)
     await writing.write_all(
         [
             *priorities.objects(),
@@ -48,3 +51,4 @@ async def run(operations: Operations, config: ApiServerConfig, first_ip: str, po
             *configmaps.objects(config.rest_tls.client_ca, now),
         ]
     )
+    await cluster_info.write(operations, config.advertise_address, port, config.rest_tls.client_ca)

@@ -6,6 +6,7 @@ import asyncio
 import heapq
 from collections.abc import Callable, Iterable
 from functools import lru_cache
+from typing import Protocol
 
 import structlog
 
@@ -27,6 +28,16 @@ PATIENCE = 3.0
 RETRY = Backoff(initial=0.1, maximum=5.0)
 
 
+class Follower(Protocol):
+    """Is told what the cache learns of a resource, before any watcher. It must not wait, nor raise."""
+
+    def reset(self, entries: Iterable[Entry]) -> None:
+        """These are all; what was told before is void."""
+
+    def apply(self, key: str, entry: Entry | None) -> None:
+        """One object has changed; None: it is gone."""
+
+
 class Cache:
     """Follows the store. `revision` is the one that every bucket has reached.
 
@@ -40,6 +51,7 @@ class Cache:
         self._buckets: dict[str, Bucket] = {}
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._recent: dict[str, Entry] = {}
+        self._followers: dict[str, list[Follower]] = {}
         self._count = 0
         self._low = 0
         self.revision = 0
@@ -62,6 +74,10 @@ class Cache:
     def buckets(self) -> dict[str, Bucket]:
         """By name, those that have been asked for or filled."""
         return self._buckets
+
+    def follow(self, resource: Resource, follower: Follower) -> None:
+        """Tell it all changes of a resource, from the cache's start on."""
+        self._followers.setdefault(bucket_name(resource), []).append(follower)
 
     async def fresh(self) -> None:
         """Wait until all that was acknowledged before this call is in the cache."""
@@ -149,6 +165,9 @@ class Cache:
         self._recent.clear()
         for name, entries in found.items():
             self._bucket(name).fill(entries)
+        for name, followers in self._followers.items():
+            for follower in followers:
+                follower.reset(found.get(name, ()))
         self._move_to(revision)
 
     def _apply(self, batch: EventBatch) -> None:
@@ -160,6 +179,8 @@ class Cache:
             revision = event.kv.mod_revision
             new = None if event.deleted else self._entry_of(name, key, event.kv)
             self._bucket(name).apply(key, new, revision)
+            for follower in self._followers.get(name, ()):
+                follower.apply(key, new)
             touched.add(name)
         self._move_to(batch.revision)
         for name in touched:

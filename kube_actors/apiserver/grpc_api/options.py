@@ -65,10 +65,9 @@ def watching(message: pb.WatchRequest) -> ListOptions:
     )
 
 
-def authorization(metadata: Mapping[str, str | bytes]) -> str:
-    """The authorization header of a call."""
-    value = metadata.get("authorization", "")
-    return value.decode() if isinstance(value, bytes) else value
+def headers(metadata: Mapping[str, str | bytes]) -> list[tuple[str, str]]:
+    """The headers of a call that say who asks."""
+    return [(name, value) for name, value in metadata.items() if isinstance(value, str)]
 
 
 def discovered(resource: Resource) -> pb.DiscoveredResource:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from kube_actors import __version__
 from kube_actors.aio.clock import Clock
 from kube_actors.api import encoding, errors
 from kube_actors.api.resources import PODS, Registry, Resource
 from kube_actors.apiserver import printing, version, versions
-from kube_actors.apiserver.authn import Authenticator
 from kube_actors.apiserver.cache.entry import Entry
 from kube_actors.apiserver.cache.watcher import WatchEvent
 from kube_actors.apiserver.failures import as_api_error
+from kube_actors.apiserver.fairness import Fairness
 from kube_actors.apiserver.grpc_api import options
 from kube_actors.apiserver.grpc_api.calls import Calls
 from kube_actors.apiserver.grpc_api.session import Session
@@ -23,9 +23,12 @@ from kube_actors.apiserver.operations import Operations
 from kube_actors.apiserver.request import Request, Target, User
 from kube_actors.rpc.pb import api_pb2 as pb
 from kube_actors.rpc.server import Call
+from kube_actors.rpc.tls import Identity
 
 PAGE_ITEMS = 500
 PAGE_BYTES = 2 << 20
+# From a certificate and headers with lower-case names to the user; see `Pipeline.authenticate`.
+Authenticate = Callable[[Identity | None, Sequence[tuple[str, str]]], User]
 # The bindings of one message, at once.
 BINDINGS_AT_ONCE = 512
 
@@ -37,15 +40,17 @@ class KubeService:
         self,
         operations: Operations,
         logs: Logs,
-        authenticator: Authenticator,
+        authenticate: Authenticate,
         resources: Registry,
+        fairness: Fairness,
         clock: Clock,
         cluster_name: str,
     ) -> None:
         self._operations = operations
         self._logs = logs
-        self._authenticator = authenticator
+        self._authenticate = authenticate
         self._resources = resources
+        self._fairness = fairness
         self._clock = clock
         self._cluster_name = cluster_name
         self._calls = Calls(operations, resources, clock)
@@ -70,8 +75,12 @@ class KubeService:
 
     async def List(self, request: pb.ListRequest, call: Call) -> AsyncIterator[pb.ListPage]:
         target = options.target(self._resources, request.ref)
+        user = self._user(call)
         try:
-            page = await self._operations.list(Request(self._user(call), target), options.listing(request))
+            async with self._fairness.turn(
+                user, target.resource.plural, self._operations.size_of(target, request.limit)
+            ):
+                page = await self._operations.list(Request(user, target), options.listing(request))
         except errors.KubeActorsError as error:
             raise as_api_error(error) from error
         for message in _list_pages(target.resource, page, self._clock.now() if request.as_table else None):
@@ -151,7 +160,7 @@ class KubeService:
         )
 
     def _user(self, call: Call) -> User:
-        return self._authenticator.authenticate(call.identity, options.authorization(call.metadata))
+        return self._authenticate(call.identity, options.headers(call.metadata))
 
     async def _unary(self, work: Awaitable[bytes]) -> pb.Object:
         try:

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from kube_actors.api import encoding, errors
+from kube_actors.api import Obj, encoding, errors
 from kube_actors.api.protobuf import envelope
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver import yamls
+from kube_actors.apiserver.audit.event import AuditEvent
 from kube_actors.apiserver.metrics.requests import Labels
+from kube_actors.apiserver.registry.metadata import new_uid
 from kube_actors.apiserver.rest import negotiation, query
 from kube_actors.apiserver.rest.paths import ResourcePath
 
@@ -39,6 +41,10 @@ class Exchange:
         self.resource_path: ResourcePath | None = None
         self.streamed: web.StreamResponse | None = None
         self.warnings: list[str] = []
+        self.identifier = new_uid()
+        # The event of this request in the audit log, and the Status of its refusal.
+        self.audit: AuditEvent | None = None
+        self.status: Obj | None = None
         # What a refusal says besides.
         self.headers: dict[str, str] = {}
 

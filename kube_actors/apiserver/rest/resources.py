@@ -19,6 +19,7 @@ from kube_actors.apiserver.rest.discovery import subresource_verbs, verbs_of
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.negotiation import Form
 from kube_actors.apiserver.rest.paths import ResourcePath
+from kube_actors.apiserver.token_request import TOKEN_REQUEST
 
 if TYPE_CHECKING:
     from kube_actors.apiserver.server import Pipeline
@@ -47,6 +48,12 @@ class ResourceHandler:
         resource = self._pipeline.resources.find(path.group, path.version, path.resource)
         if resource is None:
             return self._unknown(exchange, user, path)
+        target = Target(resource, path.namespace, path.name, path.subresource)
+        request = Request(user, target, exchange.warnings, agent=exchange.agent)
+        verb = asked_verb(exchange, path)
+        # Who may not is told so before anything else about the request.
+        authz.check(self._pipeline.authorizer, user, verb, target, exchange.query.get("fieldSelector", ""))
+        request.authorized = verb
         wrong_scope = bool(path.namespace) and not resource.namespaced
         if wrong_scope or (path.name and resource.namespaced and not path.namespace):
             if resource.custom:
@@ -57,15 +64,13 @@ class ResourceHandler:
                 raise not_found_path()
             if verb_of(exchange.request.method, path) not in subresource_verbs(resource, path.subresource):
                 raise method_not_allowed()
-        target = Target(resource, path.namespace, path.name, path.subresource)
-        request = Request(user, target, exchange.warnings, agent=exchange.agent)
         if method is None:
             raise method_not_allowed()
         return await method(exchange, request)
 
     def _unknown(self, exchange: Exchange, user: User, path: ResourcePath) -> Answer:
         """404 in one of two forms, and only for those who might have asked."""
-        verb = verb_of(exchange.request.method, path)
+        verb = asked_verb(exchange, path)
         target = Target(unserved(path), path.namespace, path.name, path.subresource)
         authz.check(self._pipeline.authorizer, user, verb, target)
         groups = {resource.group for resource in self._pipeline.resources}
@@ -141,9 +146,8 @@ class ResourceHandler:
         if target.resource.namespaced and not target.namespace:
             raise method_not_allowed()
         form = _form(exchange, request)
-        written = await self._operations.create(
-            request, exchange.json_body(target.resource), query.write(exchange.query, "CreateOptions")
-        )
+        body = exchange.json_body(TOKEN_REQUEST if target.subresource == "token" else target.resource)
+        written = await self._operations.create(request, body, query.write(exchange.query, "CreateOptions"))
         return self._written(request, written, form)
 
     async def _update(self, exchange: Exchange, request: Request) -> Answer:
@@ -205,6 +209,19 @@ def _go_type(resource: Resource, suffix: str = "") -> str:
         return f"*unstructured.Unstructured{suffix}"
     package = resource.group.partition(".")[0] or "core"
     return f"*{'core' if package == 'events' else package}.{resource.kind}{suffix}"
+
+
+def is_long(exchange: Exchange, path: ResourcePath) -> bool:
+    """Whether the answer may take as long as it likes: a watch, or a log."""
+    if exchange.request.method != "GET":
+        return False
+    return path.watch or path.subresource == "log" or (not path.name and query.is_true(exchange.query, "watch"))
+
+
+def asked_verb(exchange: Exchange, path: ResourcePath) -> str:
+    """The verb as authorization knows it: a list with ?watch is a watch."""
+    verb = verb_of(exchange.request.method, path)
+    return "watch" if verb == "list" and query.is_true(exchange.query, "watch") else verb
 
 
 def verb_of(method: str, path: ResourcePath) -> str:

@@ -17,16 +17,17 @@ from kube_actors.aio.tasks import Tasks
 from kube_actors.api import encoding, errors
 from kube_actors.api.protobuf import envelope
 from kube_actors.apiserver.aggregation.proxy import AggregationProxy
+from kube_actors.apiserver.audit.policy import Asked
+from kube_actors.apiserver.authn.impersonation import impersonated
 from kube_actors.apiserver.config import ApiServerConfig
 from kube_actors.apiserver.failures import as_api_error, internal
-from kube_actors.apiserver.registry.metadata import new_uid
-from kube_actors.apiserver.request import User
+from kube_actors.apiserver.request import Target, User
 from kube_actors.apiserver.rest import negotiation
 from kube_actors.apiserver.rest.connect.handler import ConnectHandler, handles
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.health import Health
-from kube_actors.apiserver.rest.paths import parse
-from kube_actors.apiserver.rest.resources import ResourceHandler
+from kube_actors.apiserver.rest.paths import ResourcePath, parse
+from kube_actors.apiserver.rest.resources import ResourceHandler, asked_verb, is_long
 from kube_actors.apiserver.rest.system import SystemHandler
 from kube_actors.rpc.tls import Identity, ServerTLS, identity_of_der
 
@@ -35,6 +36,10 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger(__name__)
 
+NOBODY = User("")
+NOT_IN_TIME = "request did not complete within the allotted timeout"
+# A client that takes nothing of its answer for so long is cut off.
+READER_PATIENCE_MS = 60_000
 # Kubernetes: MaxRequestBodyBytes.
 MAX_BODY = 3 * 1024 * 1024
 TOO_LARGE = f"Request entity too large: limit is {MAX_BODY}"
@@ -46,7 +51,8 @@ class RestServer:
 
     def __init__(self, pipeline: Pipeline, config: ApiServerConfig, clock: Clock) -> None:
         self._config = config
-        self._authenticator = pipeline.authenticator
+        self._pipeline = pipeline
+        self._clock = clock
         self._tasks = Tasks("apiserver-rest")
         self._metrics = pipeline.requests
         self._runner: web.ServerRunner | None = None
@@ -56,7 +62,7 @@ class RestServer:
         self._resources = ResourceHandler(pipeline, clock)
         self._aggregation = AggregationProxy(pipeline.remotes, pipeline.remote_client, pipeline.authorizer)
         self._connect = ConnectHandler(pipeline)
-        self._system = SystemHandler(pipeline, health)
+        self._system = SystemHandler(pipeline, health, lambda: f"https://{config.advertise_address}:{self.port}")
 
     async def start(self) -> None:
         """Listen. Raises ConfigError for an address that cannot be had."""
@@ -94,7 +100,9 @@ class RestServer:
         try:
             answer = await self._answer(exchange)
         except errors.KubeActorsError as error:
-            answer = _refusal(as_api_error(error), exchange)
+            refused = as_api_error(error)
+            exchange.status = refused.status()
+            answer = _refusal(refused, exchange)
         except web.HTTPRequestEntityTooLarge:
             answer = _refusal(errors.TooLarge(TOO_LARGE), exchange)
         except (ConnectionError, asyncio.CancelledError):
@@ -106,27 +114,47 @@ class RestServer:
             self._metrics.in_flight[kind] -= 1
         seconds = None if exchange.streamed else asyncio.get_running_loop().time() - started
         self._metrics.count(exchange.labels, answer.code, seconds, len(answer.body))
+        if exchange.audit is not None and self._pipeline.audit is not None:
+            self._pipeline.audit.end(exchange.audit, answer.code, answer.body, exchange.status)
         if exchange.streamed is not None:
             return exchange.streamed
         return _response(answer, exchange)
 
     async def _answer(self, exchange: Exchange) -> Answer:
         request = exchange.request
-        user = self._user(request)
+        path = exchange.resource_path = parse(exchange.path)
+        user = self._user(exchange)
         remote = self._aggregation.remote(exchange.path)
         if remote is not None:
             return await self._aggregation.answer(exchange, user, remote)
-        path = parse(exchange.path)
-        if path is None:
-            return await self._system.answer(exchange, user)
-        exchange.resource_path = path
-        if handles(path):
+        if path is not None and handles(path):
             return await self._connect.answer(exchange, user, path)
-        if request.method == "GET":
+        if path is not None and is_long(exchange, path):
             return await self._resources.answer(exchange, user, path)
-        await exchange.read_body()
-        # A write that has begun is not given up because its client hangs up.
-        return await self._finish(self._resources.answer(exchange, user, path))
+        try:
+            async with asyncio.timeout(self._config.request_timeout):
+                if path is None:
+                    return await self._system.answer(exchange, user)
+                async with self._pipeline.fairness.turn(user, path.resource, self._size(exchange, path)):
+                    if request.method == "GET":
+                        return await self._resources.answer(exchange, user, path)
+                    await exchange.read_body()
+                    if exchange.audit is not None:
+                        exchange.audit.request_body = exchange.body
+                    # A write that has begun is not given up because its client hangs up.
+                    return await self._finish(self._resources.answer(exchange, user, path))
+        except TimeoutError:
+            raise errors.Timeout(f"Timeout: {NOT_IN_TIME}") from None
+
+    def _size(self, exchange: Exchange, path: ResourcePath) -> int:
+        """How many objects a list is about to read."""
+        resource = self._pipeline.resources.find(path.group, path.version, path.resource)
+        if resource is None or path.name or exchange.request.method != "GET":
+            return 0
+        limit = exchange.query.get("limit", "")
+        return self._pipeline.operations.size_of(
+            Target(resource, path.namespace), int(limit) if limit.isascii() and limit.isdigit() else 0
+        )
 
     async def _finish(self, work: Awaitable[Answer]) -> Answer:
         async def run() -> Answer:
@@ -139,8 +167,38 @@ class RestServer:
         assert answer is not None
         return answer
 
-    def _user(self, request: web.BaseRequest) -> User:
-        return self._authenticator.authenticate(_identity(request), request.headers.get("Authorization", ""))
+    def _user(self, exchange: Exchange) -> User:
+        """Who asks, or who he wants to be; from here on the request is in the audit log."""
+        request = exchange.request
+        headers = [(name.lower(), value) for name, value in request.headers.items() if name[:1] in "aAiI"]
+        try:
+            asker = self._pipeline.identify(_identity(request), headers)
+        except errors.Unauthorized:
+            self._begin_audit(exchange, NOBODY)
+            raise
+        self._begin_audit(exchange, asker)
+        user = impersonated(asker, headers, self._pipeline.authorizer)
+        if user is not asker and exchange.audit is not None:
+            exchange.audit.impersonated = user
+        return user
+
+    def _begin_audit(self, exchange: Exchange, user: User) -> None:
+        audit, path, request = self._pipeline.audit, exchange.resource_path, exchange.request
+        if audit is None:
+            return
+        if path is None:
+            asked = Asked(user, request.method.lower(), path=exchange.path)
+        else:
+            verb = asked_verb(exchange, path)
+            asked = Asked(user, verb, path.group, path.resource, path.subresource, path.namespace, path.name)
+        exchange.audit = audit.begin(
+            asked,
+            identifier=exchange.identifier,
+            uri=request.raw_path,
+            source=request.remote or "",
+            agent=exchange.agent,
+            version=path.version if path is not None else "",
+        )
 
 
 async def _outcome(work: Awaitable[Answer]) -> tuple[Answer | None, BaseException | None]:
@@ -180,7 +238,7 @@ def _reads_protobuf(exchange: Exchange) -> bool:
 
 def _response(answer: Answer, exchange: Exchange) -> web.Response:
     headers = {
-        "Audit-Id": new_uid(),
+        "Audit-Id": exchange.identifier,
         "Cache-Control": "no-cache, private",
         "Content-Type": answer.content_type,
         **answer.headers,
@@ -195,7 +253,11 @@ def _response(answer: Answer, exchange: Exchange) -> web.Response:
 def _bound(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        listener = socket.create_server((host, port), family=family, backlog=1024)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # Connections inherit it: the kernel cuts a reader who does not read, and one who is gone.
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, READER_PATIENCE_MS)
+        return listener
     except OSError as error:
         raise errors.ConfigError(
             f"cannot listen on {host}:{port} for HTTPS: {error.strerror or error}; choose another address or port"

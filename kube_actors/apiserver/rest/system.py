@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from kube_actors.api import encoding
+from kube_actors.api import encoding, tokens
 from kube_actors.apiserver import authz, version
 from kube_actors.apiserver.operations import method_not_allowed
 from kube_actors.apiserver.request import User
@@ -15,16 +16,21 @@ from kube_actors.apiserver.rest.exchange import Answer, Exchange
 from kube_actors.apiserver.rest.health import Health
 from kube_actors.apiserver.rest.openapi import OpenApi
 from kube_actors.apiserver.rest.resources import NOT_FOUND_PAGE, not_found_path
+from kube_actors.apiserver.signing import Signing
 
 if TYPE_CHECKING:
     from kube_actors.apiserver.server import Pipeline
 
 TEXT = "text/plain; charset=utf-8"
+OPENID, JWKS = "/.well-known/openid-configuration", "/openid/v1/jwks"
+JWKS_TYPE = "application/jwk-set+json"
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class SystemHandler:
-    def __init__(self, pipeline: Pipeline, health: Health) -> None:
+    def __init__(self, pipeline: Pipeline, health: Health, address: Callable[[], str]) -> None:
+        """`address` is the URL by which others reach this server."""
+        self._address = address
         self._pipeline = pipeline
         self._health = health
         self._discovery = Discovery(pipeline.resources, pipeline.remotes.known)
@@ -47,11 +53,21 @@ class SystemHandler:
             return self._discovery_answer(exchange, parts)
         if parts == ["version"]:
             return Answer(encoding.dumps(version.info()))
+        if path.rstrip("/") in (OPENID, JWKS) and self._pipeline.signing is not None:
+            return self._openid_answer(path.rstrip("/"), self._pipeline.signing)
         if parts == ["metrics"]:
             return Answer(self._pipeline.metrics.render(self._health.results()), content_type=METRICS_TYPE)
         if not parts:
             return Answer(encoding.dumps({"paths": self._paths()}))
         return Answer(NOT_FOUND_PAGE, 404, TEXT)
+
+    def _openid_answer(self, path: str, signing: Signing) -> Answer:
+        """How others verify service-account tokens."""
+        headers = {"Cache-Control": "public, max-age=3600"}
+        if path == JWKS:
+            return Answer(encoding.dumps(signing.keys.jwks()), content_type=JWKS_TYPE, headers=headers)
+        document = tokens.metadata(signing.issuer, self._address() + JWKS, signing.keys)
+        return Answer(encoding.dumps(document), headers=headers)
 
     def _discovery_answer(self, exchange: Exchange, parts: list[str]) -> Answer:
         accept = exchange.request.headers.get("Accept", "")

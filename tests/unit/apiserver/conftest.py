@@ -7,11 +7,13 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from kube_actors.aio.clock import LoopClock
 from kube_actors.api import Obj, encoding
 from kube_actors.api.resources import BUILTIN, NAMESPACES, Resource
-from kube_actors.apiserver.config import ApiServerConfig
+from kube_actors.apiserver.config import ApiServerConfig, ServiceAccountConfig
 from kube_actors.apiserver.request import DeleteOptions, ListOptions, Request, Target, User, WriteOptions
 from kube_actors.apiserver.server import Pipeline
 from kube_actors.rpc.tls import ServerTLS
@@ -19,6 +21,9 @@ from kube_actors.store.client import KV, EventBatch, RangeResult, StoreEvent
 from kube_actors.store.errors import Compacted, RevisionConflict
 
 ADMIN = User("admin", ("system:masters",))
+TOKEN_KEY = ec.generate_private_key(ec.SECP256R1()).private_bytes(
+    serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+)
 
 
 class MemoryStorage:
@@ -192,7 +197,12 @@ async def api() -> AsyncIterator[Api]:
     """An API server's pipeline with the namespace default."""
     storage = MemoryStorage()
     config = ApiServerConfig(
-        store_addresses=(), grpc_listeners=(), rest_host="", rest_port=0, rest_tls=ServerTLS(b"", b"", b"")
+        store_addresses=(),
+        grpc_listeners=(),
+        rest_host="",
+        rest_port=0,
+        rest_tls=ServerTLS(b"", b"", b""),
+        service_accounts=ServiceAccountConfig(lambda: [TOKEN_KEY]),
     )
     pipeline = Pipeline(storage, config, LoopClock(), BUILTIN)
     await pipeline.cache.start()

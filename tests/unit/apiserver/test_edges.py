@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube_actors.api import encoding, errors
-from kube_actors.api.resources import BUILTIN, DEPLOYMENTS, NAMESPACES, PODS
+from kube_actors.api.resources import BUILTIN, DEPLOYMENTS, NAMESPACES
 from kube_actors.apiserver import authz
 from kube_actors.apiserver.authn import ANONYMOUS_USER, Authenticator, StaticTokens
 from kube_actors.apiserver.cache.cache import prefixes
@@ -88,21 +88,6 @@ def test_certificates_come_before_tokens_and_wrong_tokens_are_refused():
     assert authenticator.authenticate(None, "Basic secret") is ANONYMOUS_USER
     with pytest.raises(errors.Unauthorized, match=r"^Unauthorized$"):
         authenticator.authenticate(None, "Bearer secre")
-
-
-@pytest.mark.parametrize(
-    ("user", "allowed"),
-    [
-        (User("x", ("system:masters",)), True),
-        (User("system:kube-scheduler"), True),
-        (User("system:node:n1", ("system:nodes",)), True),
-        (User("system:node:n1"), False),
-        (User("jane", ("system:authenticated",)), False),
-        (ANONYMOUS_USER, False),
-    ],
-)
-def test_masters_and_components_may_and_nobody_else(user, allowed):
-    assert authz.StaticAuthorizer().allows(user, "create", Target(PODS, "default")) is allowed
 
 
 def test_a_refusal_says_who_may_not_do_what_where():

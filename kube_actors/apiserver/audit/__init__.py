@@ -1,0 +1,11 @@
+"""The audit log: who asked for what, and what became of it, as a policy file says.
+
+    edge -> Audit.begin(request) -> AuditEvent -> stages -> log.py: JSON lines, rotated
+
+- `policy.py` is audit.k8s.io/v1 Policy: which level a request has and which stages are left out (pure).
+- `event.py` builds the events (pure).
+- `log.py` writes them, in batches and off the request's path: a full disk loses lines, never requests, and says so.
+
+What it deliberately does not do: webhooks, dynamic sinks. Requests over gRPC are audited like those over REST, with
+the REST path that they correspond to.
+"""
