@@ -59,6 +59,7 @@ def _clusters(commands: Any) -> None:
     _command(commands, "token", "token", "print an administrator's bearer token").add_argument(
         "--ray", action="store_true", help="the token of the cluster's Ray and its dashboard"
     )
+    _command(commands, "rotate-token-keys", "rotate_keys", "sign service-account tokens with a new key")
     _command(commands, "kubeconfig", "kubeconfig", "print the path of the kubeconfig")
 
 

@@ -75,6 +75,8 @@ class Authority(ABC):
     """
 
     ca: bytes
+    # The authority's own key, PEM, for who signs requests of users; empty where it is elsewhere.
+    ca_key: bytes = b""
 
     @abstractmethod
     def sign(self, public_key: bytes, subject: Subject) -> bytes:
@@ -118,6 +120,7 @@ class Pki(Authority):
         self._certificate = certificate
         self._key = key
         self.ca = certificate.public_bytes(serialization.Encoding.PEM)
+        self.ca_key = _private_pem(key)
         self.service_account_key = _private_pem(sa_key)
         self.service_account_public_key = _public_pem(sa_key)
 

@@ -11,6 +11,7 @@ import shutil
 import socket
 from typing import TYPE_CHECKING
 
+from kube_actors.cluster import service_account_keys
 from kube_actors.cluster.group import Component, Group
 from kube_actors.cluster.pki import API_SERVER, NODE, STORE, Authority
 from kube_actors.cluster.plan import ClusterPlan, EtcdPlan, NodePlan
@@ -32,6 +33,7 @@ ADMIN = "kubernetes-admin"
 SCHEDULER = "system:kube-scheduler"
 CONTROLLER_MANAGER = "system:kube-controller-manager"
 PROXY = "system:kube-proxy"
+SERVICE_ACCOUNT_ISSUER = "https://kubernetes.default.svc.cluster.local"
 # kube-apiserver's names for itself towards the store and towards nodes.
 STORE_CLIENT = "kube-apiserver-etcd-client"
 NODE_CLIENT = "kube-apiserver-kubelet-client"
@@ -127,7 +129,8 @@ def api_server(
 
     `administrator` is the user whose token lies in the cluster's folder.
     """
-    from kube_actors.apiserver.config import ApiServerConfig, StaticToken
+    from kube_actors.aio.clock import SystemClock
+    from kube_actors.apiserver.config import ApiServerConfig, ServiceAccountConfig, StaticToken
     from kube_actors.apiserver.server import ApiServer
 
     tls = pki.server_tls(API_SERVER, server_hosts(plan))
@@ -145,6 +148,10 @@ def api_server(
             rest_port=plan.rest_port,
             rest_tls=tls,
             tokens=(StaticToken(token, administrator, uid=administrator, groups=(MASTERS_GROUP,)),),
+            service_accounts=ServiceAccountConfig(
+                lambda: service_account_keys.read(plan.paths.pki, SystemClock().now()),
+                issuer=SERVICE_ACCOUNT_ISSUER,
+            ),
             node_tls=pki.client_tls(NODE_CLIENT, (MASTERS_GROUP,), NODE),
             proxy_tls=pki.client_tls(FRONT_PROXY),
             service_cidr=plan.service_cidr,
@@ -193,12 +200,19 @@ def scheduler(plan: ClusterPlan, pki: Authority) -> Group:
 
 
 def controller_manager(plan: ClusterPlan, pki: Authority, identity: str) -> Group:
+    from kube_actors.aio.clock import SystemClock
     from kube_actors.controllers.config import ControllerConfig, StorageConfig
     from kube_actors.controllers.manager import ControllerManager
 
     kube = client(plan, pki, CONTROLLER_MANAGER, agent="kube-controller-manager")
     storage = StorageConfig(plan.local_volumes, plan.shared_volumes, keeps_files=plan.runtime != "simulated")
-    config = ControllerConfig(root_ca=pki.ca, identity=identity, storage=storage)
+    config = ControllerConfig(
+        root_ca=pki.ca,
+        identity=identity,
+        signing_key=pki.ca_key,
+        service_account_keys=lambda: service_account_keys.read(plan.paths.pki, SystemClock().now()),
+        storage=storage,
+    )
     return Group("controller-manager", [kube, ControllerManager(kube, config)])
 
 
@@ -222,7 +236,7 @@ def node(plan: ClusterPlan, pki: Authority, which: NodePlan) -> Group:
     if which.proxy:
         from kube_actors.network.proxy import ServiceProxy
 
-        proxy_client = client(plan, pki, PROXY, (NODES_GROUP,), agent="kube-proxy")
+        proxy_client = client(plan, pki, PROXY, agent="kube-proxy")
         members += [proxy_client, ServiceProxy(proxy_config(plan, which), proxy_client)]
     return Group(f"node {which.name}", members)
 

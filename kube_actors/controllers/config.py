@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -37,6 +38,10 @@ class ControllerConfig:
 
     root_ca: bytes
     identity: str
+    # The key of `root_ca`, by which certificates are signed; empty: none are.
+    signing_key: bytes = field(default=b"", repr=False)
+    # PEM keys of service-account tokens, the one that signs first; none: no tokens for secrets.
+    service_account_keys: Callable[[], Sequence[bytes]] = tuple
     leader_elect: bool = True
     lease_seconds: float = 15.0
     renew_deadline: float = 10.0

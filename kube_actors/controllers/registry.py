@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from kube_actors.controllers.attach_detach import AttachDetachController
 from kube_actors.controllers.base import Controller
+from kube_actors.controllers.bootstrap.cleaner import TokenCleaner
+from kube_actors.controllers.bootstrap.signer import BootstrapSigner
+from kube_actors.controllers.certificates.approver import CertificateApprover
+from kube_actors.controllers.certificates.cleaner import CertificateCleaner
+from kube_actors.controllers.certificates.signer import CertificateSigner
+from kube_actors.controllers.cluster_role_aggregation import ClusterRoleAggregationController
 from kube_actors.controllers.cronjob.controller import CronJobController
 from kube_actors.controllers.daemonset.controller import DaemonSetController
 from kube_actors.controllers.default_storage_classes import DefaultStorageClassesController
@@ -32,6 +38,7 @@ from kube_actors.controllers.replicaset.controller import ReplicaSetController, 
 from kube_actors.controllers.resource_quota import ResourceQuotaController
 from kube_actors.controllers.root_ca import RootCAController
 from kube_actors.controllers.service_account import ServiceAccountController
+from kube_actors.controllers.service_account_tokens import ServiceAccountTokenController
 from kube_actors.controllers.service_cidrs import ServiceCIDRsController
 from kube_actors.controllers.statefulset.controller import StatefulSetController
 from kube_actors.controllers.ttl_after_finished import TTLAfterFinishedController
@@ -39,6 +46,13 @@ from kube_actors.controllers.ttl_after_finished import TTLAfterFinishedControlle
 CONTROLLERS: tuple[type[Controller], ...] = (
     ServiceAccountController,
     RootCAController,
+    ClusterRoleAggregationController,
+    ServiceAccountTokenController,
+    CertificateApprover,
+    CertificateSigner,
+    CertificateCleaner,
+    BootstrapSigner,
+    TokenCleaner,
     DeploymentController,
     ReplicaSetController,
     ReplicationControllerController,
