@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from kube_actors.api import Obj, encoding, schema
+from kube_actors.api import Obj, autoscaling, encoding, schema
 from kube_actors.api.crd import conversion
 from kube_actors.api.crd.definition import resources_of
 from kube_actors.api.normal import normalizer
@@ -57,44 +57,9 @@ def _renamed(obj: Obj, resource: Resource, fields: dict[str, str]) -> Obj:
     return {"kind": resource.kind, "apiVersion": resource.api_version, **normal}
 
 
-def _autoscaler_v1_of(obj: Obj) -> Obj:
-    """autoscaling/v1 knows one metric only, the use of the CPU; the other metrics are not shown in it."""
-    spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
-    target = _cpu_utilization(spec.pop("metrics", None), "target")
-    current = _cpu_utilization(status.pop("currentMetrics", None), "current")
-    spec.pop("behavior", None)
-    status.pop("conditions", None)
-    if target is not None:
-        spec["targetCPUUtilizationPercentage"] = target
-    if current is not None:
-        status["currentCPUUtilizationPercentage"] = current
-    return {**obj, "apiVersion": "autoscaling/v1", "spec": spec, "status": {"currentReplicas": 0, **status}}
-
-
-def _autoscaler_v2_of(obj: Obj) -> Obj:
-    spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
-    target = spec.pop("targetCPUUtilizationPercentage", None)
-    status.pop("currentCPUUtilizationPercentage", None)
-    if target is not None:
-        wanted = {"type": "Utilization", "averageUtilization": target}
-        spec["metrics"] = [{"type": "Resource", "resource": {"name": "cpu", "target": wanted}}]
-    if not status.get("currentReplicas"):
-        status.pop("currentReplicas", None)
-    return {**obj, "apiVersion": "autoscaling/v2", "spec": spec, "status": {"currentMetrics": None, **status}}
-
-
-def _cpu_utilization(metrics: list[Obj] | None, field: str) -> int | None:
-    for metric in metrics or ():
-        resource = metric.get("resource") or {}
-        found = (resource.get(field) or {}).get("averageUtilization")
-        if resource.get("name") == "cpu" and found is not None:
-            return int(found)
-    return None
-
-
 _VIEWS: dict[Resource, View] = {
     builtin("autoscaling/v1", "horizontalpodautoscalers"): View(
-        builtin("autoscaling/v2", "horizontalpodautoscalers"), _autoscaler_v1_of, _autoscaler_v2_of
+        builtin("autoscaling/v2", "horizontalpodautoscalers"), autoscaling.to_v1, autoscaling.to_v2
     ),
     NEW_EVENTS: View(EVENTS, _event_from_core, _event_to_core),
 }

@@ -6,7 +6,7 @@ that autoscaling/v1 has is one of `spec.metrics[0]`.
 
 from __future__ import annotations
 
-from kube_actors.api import Obj
+from kube_actors.api import Obj, autoscaling
 from kube_actors.api.kinds.kind import Kind
 from kube_actors.api.validation import names, references
 from kube_actors.api.validation.causes import Causes
@@ -16,8 +16,6 @@ from kube_actors.api.validation.rules import Rules
 _POLICY_TYPES = ("Percent", "Pods")
 _SELECT_POLICIES = ("Disabled", "Max", "Min")
 _WINDOW_MAX, _PERIOD_MAX = 3600, 1800
-_OLD_ANNOTATION = "autoscaling.alpha.kubernetes.io/"
-_OLD_METRICS = _OLD_ANNOTATION + "metrics"
 
 
 def _defaults(obj: Obj) -> None:
@@ -48,21 +46,9 @@ def _rule_defaults(behavior: Obj, name: str, policies: list[tuple[str, int]], st
         rules["policies"] = [{"type": kind, "value": value, "periodSeconds": 15} for kind, value in policies]
 
 
-def _drop_conversion_notes(obj: Obj) -> None:
-    """Annotations in which older servers kept what autoscaling/v1 has no fields for."""
-    annotations = obj["metadata"].get("annotations") or {}
-    kept = {key: value for key, value in annotations.items() if not key.startswith(_OLD_ANNOTATION)}
-    if kept:
-        obj["metadata"]["annotations"] = kept
-    else:
-        obj["metadata"].pop("annotations", None)
-
-
 def _create(causes: Causes, obj: Obj) -> None:
-    spec = obj["spec"]
+    spec = autoscaling.to_v2(obj)["spec"] if obj.get("apiVersion") == "autoscaling/v1" else obj["spec"]
     measured = spec.get("metrics") or []
-    if "targetCPUUtilizationPercentage" in spec:
-        measured = [_cpu(spec["targetCPUUtilizationPercentage"])]
     _replicas(causes, spec)
     _target(causes, spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
     metrics(causes, measured, "spec.metrics")
