@@ -20,6 +20,7 @@ from kube_actors.controllers.endpoints.controller import EndpointsController
 from kube_actors.controllers.endpoints.mirror_controller import EndpointSliceMirroringController
 from kube_actors.controllers.endpoints.slice_controller import EndpointSliceController
 from kube_actors.controllers.ephemeral_volume import EphemeralVolumeController
+from kube_actors.controllers.flow_schemas import FlowSchemasController
 from kube_actors.controllers.garbage_collector.controller import GarbageCollectorController
 from kube_actors.controllers.job.controller import JobController
 from kube_actors.controllers.job.orphans import JobOrphanController
@@ -78,6 +79,7 @@ CONTROLLERS: tuple[type[Controller], ...] = (
     EndpointSliceMirroringController,
     EndpointsController,
     ServiceCIDRsController,
+    FlowSchemasController,
     NodeIpamController,
     NodeTTLController,
     NodeLifecycleController,

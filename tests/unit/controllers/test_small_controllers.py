@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube_actors.api import Obj
-from kube_actors.controllers import attach_detach, node_ttl, service_cidrs
+from kube_actors.controllers import attach_detach, flow_schemas, node_ttl, service_cidrs
 from kube_actors.controllers.actions import CreateObject, DeleteObject, UpdateObject, UpdateStatus
 
 NOW = 1_700_000_000.0
@@ -86,3 +86,15 @@ def test_attachments_follow_the_volumes_that_pods_use() -> None:
     assert isinstance(deleted, DeleteObject)
     going = present | {"metadata": present["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}}
     assert attach_detach.plan("n", [], [going]) == []
+
+
+def test_a_flow_schema_says_once_whether_its_level_is_there() -> None:
+    schema = {"metadata": {"name": "s"}, "spec": {"priorityLevelConfiguration": {"name": "l"}}}
+    (lost,) = flow_schemas.plan(schema, has_level=False, now=NOW)
+    (condition,) = lost.obj["status"]["conditions"]
+    assert (condition["type"], condition["status"], condition["reason"]) == ("Dangling", "True", "NotFound")
+    assert flow_schemas.plan(lost.obj, has_level=False, now=NOW) == []
+    (found,) = flow_schemas.plan(lost.obj, has_level=True, now=NOW)
+    assert found.obj["status"]["conditions"][0]["message"] == (
+        'This FlowSchema references the PriorityLevelConfiguration object named "l" and it exists'
+    )
