@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import yaml
 
+# More than a body of the size that is accepted has without aliases.
+MAX_NODES = 4_000_000
 # What libyaml says otherwise in Go.
 _GO = {"mapping values are not allowed here": "mapping values are not allowed in this context"}
 
@@ -26,38 +28,60 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def parse(data: bytes) -> tuple[Any, list[str]]:
-    """The value of the first document, of a key given twice the last; and what a strict reader says of such keys.
+    """The first document as JSON has it, of a key given twice the last; and what a strict reader says of such keys.
 
-    Raises YamlError.
+    Raises YamlError, also for what expands to far more than it is by its aliases.
     """
     loader = _Loader(data)
     try:
         node = loader.get_single_node()
-        value = None if node is None else loader.construct_document(node)
-    except (yaml.YAMLError, ValueError) as error:
-        raise YamlError(_go_text(error)) from None
+        if node is None:
+            return None, []
+        walk = _Walk()
+        walk.size(node)
+        value = orjson.loads(orjson.dumps(loader.construct_document(node), option=orjson.OPT_NON_STR_KEYS))
     except RecursionError:
         raise YamlError("yaml: exceeded max depth") from None
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise YamlError(_go_text(error)) from None
     finally:
         loader.dispose()
-    return value, [] if node is None else list(_duplicates(node, set()))
+    return value, walk.duplicates
 
 
-def _duplicates(node: yaml.Node, seen: set[int]) -> Iterator[str]:
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            yield from _duplicates(item, seen)
-    elif isinstance(node, yaml.MappingNode):
+class _Walk:
+    """Once over all nodes: how many they are when aliases are written out, and which keys are given twice."""
+
+    def __init__(self) -> None:
+        self.duplicates: list[str] = []
+        self._sizes: dict[int, int] = {}
+
+    def size(self, node: yaml.Node) -> int:
+        """Raises YamlError for what holds itself, or is too much."""
+        known = self._sizes.get(id(node))
+        if known is not None:
+            if not known:
+                raise YamlError("yaml: anchor value contains itself")
+            return known
+        self._sizes[id(node)] = 0
+        total = 1
+        if isinstance(node, yaml.SequenceNode):
+            total += sum(map(self.size, node.value))
+        elif isinstance(node, yaml.MappingNode):
+            total += sum(self.size(value) for _, value in node.value)
+            self._find_duplicates(node)
+        if total > MAX_NODES:
+            raise YamlError("yaml: document contains excessive aliasing")
+        self._sizes[id(node)] = total
+        return total
+
+    def _find_duplicates(self, node: yaml.MappingNode) -> None:
         keys: set[str] = set()
-        for key, value in node.value:
+        for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode):
                 if key.value in keys:
-                    yield f'line {key.start_mark.line + 1}: key "{key.value}" already set in map'
+                    self.duplicates.append(f'line {key.start_mark.line + 1}: key "{key.value}" already set in map')
                 keys.add(key.value)
-            yield from _duplicates(value, seen)
 
 
 def _go_text(error: Exception) -> str:

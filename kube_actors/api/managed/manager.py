@@ -59,10 +59,10 @@ def apply(types: Types, live: Obj | None, config: Obj, writer: Writer, *, force:
 
     Raises BadRequest, Conflict, and a plain ApiError (500, as in Kubernetes) where `config` does not fit its schema.
     """
-    metadata = config.get("metadata") or {}
+    metadata = config.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
     if metadata.get("managedFields") is not None:
-        text = "metadata.managedFields must be nil"
-        raise errors.BadRequest(text)
+        raise errors.BadRequest("metadata.managedFields must be nil")
     shape = types.shape(writer.api_version)
     assert shape is not None
     try:

@@ -122,7 +122,7 @@ class Shape:
             shown = " ".join(f'"{name}"' for name in self.keys)
             text = f"associative list with keys has an element that omits all key fields [{shown}]"
             raise ValueError(f"{text} (and doesn't have default values for any key fields)")
-        return "k:" + orjson.dumps(pairs, option=orjson.OPT_SORT_KEYS).decode()
+        return "k:" + _json(pairs)
 
     def _key_defaults(self) -> dict[str, Any]:
         """What a key is that an item does not give: fields that Go always writes have the zero of their type."""
@@ -196,7 +196,14 @@ def _value_key(item: Any) -> str:
         raise ValueError("not supported: associative list with lists as elements")
     if item is None:
         raise ValueError("associative list without keys has an element that's an explicit null")
-    return "v:" + orjson.dumps(item).decode()
+    return "v:" + _json(item)
+
+
+def _json(value: Any) -> str:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    except orjson.JSONEncodeError as error:
+        raise ValueError(f"a key that is no JSON: {error}") from None
 
 
 @cache

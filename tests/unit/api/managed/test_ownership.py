@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 
 import pytest
@@ -239,3 +240,23 @@ def test_what_nobody_declared_is_merged_by_its_values():
     shape = shapes.of(type(custom)("example.com", "v1", "things", "Thing", True, custom=True))
     found = compare(shape, {"metadata": {}}, {"metadata": {}, "spec": {"a": {"b": 1}, "list": [{"c": 1}]}})
     assert found.added == {"f:spec": {".": {}, "f:a": {".": {}, "f:b": {}}, "f:list": {}}}
+
+
+_names = st.sampled_from(
+    ["name", "labels", "finalizers", "containers", "ports", "containerPort", "env", "args", "fieldsV1", "operation"]
+)
+_anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**70), 2**70) | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(_names | st.text(max_size=2), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(_anything, _anything, _anything)
+def test_nonsense_is_refused_and_breaks_nothing(metadata, spec, entries_given):
+    config = {"metadata": metadata, "spec": spec}
+    with contextlib.suppress(errors.ApiError):
+        _apply(_created({"metadata": {"name": "p", "labels": {"x": "1"}}}), config)
+    new = {"metadata": {"name": "p", "managedFields": entries_given}, "spec": {"hostname": "h"}}
+    managed.track(TYPES, _created({"metadata": {"name": "p"}}), new, _writer("m"))
+    managed.track(TYPES, None, {**new, "metadata": {"name": "p", "managedFields": [entries_given]}}, _writer("m"))
