@@ -38,6 +38,10 @@ class ServedTypes:
     def __init__(self, resource: Resource) -> None:
         self._resource = resource
 
+    @property
+    def change(self) -> bool:
+        return self._resource.custom
+
     def shape(self, api_version: str) -> Shape | None:
         resource = versions.sibling(self._resource, api_version)
         return None if resource is None else shape_of(resource)

@@ -18,7 +18,7 @@ from kube_actors.api.managed import entries, fields, typed
 from kube_actors.api.managed.compare import compare
 from kube_actors.api.managed.entries import Managers
 from kube_actors.api.managed.fields import Fields
-from kube_actors.api.managed.ownership import Conflicts, Types, Writer, applied, updated
+from kube_actors.api.managed.ownership import Conflicts, Types, Writer, applied, reconciled, updated
 
 KUBECTL = "kubectl"
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -36,6 +36,8 @@ def track(types: Types, live: Obj | None, new: Obj, writer: Writer) -> None:
     managers = _base(before, given, trusted=bool(writer.subresource))
     if not managers and live["metadata"].get("uid"):
         return
+    if types.change:
+        managers = reconciled(types, managers)
     after = entries.capped(updated(types, _bare(live), new, managers, writer))
     if after:
         same = after is managers and (given is None or given == before)
@@ -71,6 +73,8 @@ def apply(types: Types, live: Obj | None, config: Obj, writer: Writer, *, force:
         raise errors.ApiError(f"failed to create typed patch object ({_named(config, metadata)}): {error}") from None
     live = types.empty(writer.api_version) if live is None else live
     managers = entries.decode(live["metadata"].get("managedFields"))
+    if types.change:
+        managers = reconciled(types, managers)
     bare = _bare(live)
     if not managers and live["metadata"].get("uid"):
         before = Writer(BEFORE_FIRST_APPLY, writer.api_version, writer.time)

@@ -23,6 +23,11 @@ class Types(Protocol):
         """None for a version that is not served any more."""
         ...
 
+    @property
+    def change(self) -> bool:
+        """Whether schemas may change while objects live, as those of custom resources."""
+        ...
+
     def empty(self, api_version: str) -> Obj:
         """What a creation is compared with: the object that Go's zero value is. Read-only by contract."""
         ...
@@ -44,6 +49,15 @@ class Writer:
 
     def by(self, operation: str) -> Manager:
         return Manager(self.name, operation, "" if operation == APPLY else self.api_version, self.subresource)
+
+
+def reconciled(types: Types, managers: Managers) -> Managers:
+    """The managers in the terms of schemas that may have changed since they were written."""
+    found: Managers = {}
+    for manager, owned in managers.items():
+        shape = types.shape(owned.api_version)
+        found[manager] = owned if shape is None else replace(owned, fields=typed.made_atomic(shape, owned.fields))
+    return found
 
 
 class Conflicts(Exception):

@@ -282,3 +282,18 @@ def with_named(shape: Shape, fields: Fields) -> Fields:
         below = with_named(inner, node)
         found[key] = {SELF: LEAF, **below} if is_named and SELF not in below else below
     return found
+
+
+def made_atomic(shape: Shape, fields: Fields) -> Fields:
+    """The set after the schema has changed: parts of what is one value now become that value."""
+    found: Fields = {}
+    for key, node in fields.items():
+        inner: Shape | None = shape.element
+        if key.startswith("f:"):
+            place = shape.child(key[2:])
+            inner = None if place is None else place[1]
+        if not node or inner is None or inner.kind is Kind.SCALAR:
+            found[key] = node
+        else:
+            found[key] = LEAF if inner.atomic else made_atomic(inner, node)
+    return found

@@ -61,8 +61,8 @@ async def _apply(run_kubectl, text, manager, *args, fails=False):
     )
 
 
-async def _served(run_kubectl):
-    await _apply(run_kubectl, CRD, "admin")
+async def _served(run_kubectl, crd=CRD):
+    await _apply(run_kubectl, crd, "admin")
     await run_kubectl("wait", "--for=condition=Established", "crd/racks.example.com", "--timeout=30s")
     async with asyncio.timeout(20):
         while "racks" not in await run_kubectl("api-resources", "--api-group=example.com", "-o", "name"):
@@ -101,3 +101,18 @@ async def test_a_custom_resource_that_is_scaled_is_owned_by_who_scaled_it(run_ku
     await run_kubectl("scale", "rack/r", "--replicas=3")
     refused = await _apply(run_kubectl, _rack(size=1), "one", fails=True)
     assert 'conflict with "kubectl" with subresource "scale" using example.com/v1: .spec.size' in refused
+
+
+async def test_managers_of_one_version_are_known_in_another(run_kubectl):
+    document = yaml.safe_load(CRD)
+    first = document["spec"]["versions"][0]
+    document["spec"]["versions"].append({**first, "name": "v2", "storage": False})
+    await _served(run_kubectl, yaml.safe_dump(document))
+    await _apply(run_kubectl, _rack(size=1, tags=["x", "z"]), "one")
+    newer = _rack(size=2, tags=["y"]).replace("example.com/v1", "example.com/v2")
+    refused = await _apply(run_kubectl, newer, "two", fails=True)
+    assert 'conflict with "one": .spec.size' in refused
+    await _apply(run_kubectl, newer, "two", "--force-conflicts")
+    assert await _spec(run_kubectl) == {"size": 2, "tags": ["x", "z", "y"]}
+    await _apply(run_kubectl, _rack(tags=["x"]).replace("example.com/v1", "example.com/v2"), "one")
+    assert await _spec(run_kubectl) == {"size": 2, "tags": ["x", "y"]}

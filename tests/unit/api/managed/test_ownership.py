@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kube_actors.api import errors, managed
-from kube_actors.api.managed import Writer, entries, shapes
+from kube_actors.api.managed import Writer, entries, shapes, typed
 from kube_actors.api.managed.compare import compare
 from kube_actors.api.resources import builtin
 
@@ -21,6 +21,8 @@ NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 
 
 class OneVersion:
+    change = False
+
     def shape(self, api_version):
         return SHAPE if api_version == "v1" else None
 
@@ -233,6 +235,12 @@ def test_a_version_that_is_served_no_more_loses_its_managers():
     live["metadata"]["managedFields"][0]["apiVersion"] = "v0"
     applied = _apply(live, {"metadata": {"labels": {"x": "2"}}})
     assert set(_managers(applied)) == {"a"}
+
+
+def test_parts_of_what_became_one_value_become_that_value():
+    before = {"f:spec": {"f:containers": {'k:{"name":"c"}': {"f:args": {'v:"x"': {}}, "f:image": {}}}}, "f:free": {}}
+    after = {"f:spec": {"f:containers": {'k:{"name":"c"}': {"f:args": {}, "f:image": {}}}}, "f:free": {}}
+    assert typed.made_atomic(SHAPE, before) == after
 
 
 def test_what_nobody_declared_is_merged_by_its_values():
