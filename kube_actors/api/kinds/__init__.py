@@ -4,8 +4,8 @@
 `csi_driver.py`. A kind without a file has the rules that hold for every kind. Adding a kind is one file here, and
 one row in `resources.TABLE`. All of it is pure: what needs the store or the requesting user is the API server's.
 
-Kinds of the core, apps and batch groups still have their rules by group, in `defaults`, `validation` and
-`strategy`; those look here first.
+What several kinds share lies in `defaults` and `validation`; `strategy` and `validation.engine` say when which of a
+kind's functions runs.
 """
 
 from __future__ import annotations
@@ -21,24 +21,19 @@ _DEFAULT = Kind()
 _WORDS = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 
 
-def find(resource: Resource) -> Kind | None:
-    """The rules of a built-in resource's kind; None where it has no file here."""
-    return None if resource.custom else _load(resource.kind)
-
-
 def of(resource: Resource) -> Kind:
-    """The rules of a resource's kind; those of every kind where it has none of its own."""
-    return find(resource) or _DEFAULT
+    """The rules of a resource's kind; those of every kind for a custom one, or one without a file here."""
+    return _DEFAULT if resource.custom else _load(resource.kind)
 
 
 @cache
-def _load(kind: str) -> Kind | None:
+def _load(kind: str) -> Kind:
     name = f"{__name__}.{_WORDS.sub('_', kind).lower()}"
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        return None
+        return _DEFAULT
     found: Kind = module.KIND
     return found

@@ -70,4 +70,5 @@ KIND = Kind(
     rules=Rules(create=_create, update=_update, name=names.path_segment),
     rest=RestRules(unconditional_update=False),
     defaults=_defaults,
+    keeps_status=True,
 )

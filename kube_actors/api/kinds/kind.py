@@ -54,6 +54,8 @@ class Kind:
     counted: tuple[str, ...] | None = None
     prepare_create: Callable[[Obj], None] | None = None
     prepare_update: Callable[[Obj, Obj], None] | None = None
+    # A status given on create stays.
+    keeps_status: bool = False
     # A write through the status subresource may change labels, annotations, finalizers and owners, too.
     status_takes_metadata: bool = True
     # For a write through the status subresource, after everything but the status was taken from the old object.

@@ -5,9 +5,8 @@ from __future__ import annotations
 from kube_actors.api import Obj
 from kube_actors.api.validation import names
 from kube_actors.api.validation.causes import Causes, Raw
-from kube_actors.api.validation.internal import claim_spec_node, spec_difference
+from kube_actors.api.validation.internal import claim_spec_node, spec_difference, volume_source_node
 from kube_actors.api.validation.metadata import label_selector
-from kube_actors.api.validation.rules import Rules
 from kube_actors.api.validation.scheduling import node_selector
 from kube_actors.api.validation.volumes import sources
 
@@ -36,7 +35,8 @@ def _positive(causes: Causes, amount: str, path: str) -> None:
         causes.invalid(path, amount, "must be greater than zero")
 
 
-def _volume(causes: Causes, obj: Obj) -> None:
+def volume(causes: Causes, obj: Obj) -> None:
+    """A volume but its metadata (ValidatePersistentVolumeSpec)."""
     spec = obj["spec"]
     if not spec.get("accessModes"):
         causes.required("spec.accessModes")
@@ -101,11 +101,13 @@ def _data_source(causes: Causes, source: Obj, path: str) -> None:
         causes.invalid(path, source["kind"], "must be 'PersistentVolumeClaim' when referencing the default apiGroup")
 
 
-def _claim(causes: Causes, obj: Obj) -> None:
+def claim(causes: Causes, obj: Obj) -> None:
+    """A claim but its metadata."""
     claim_spec(causes, obj["spec"])
 
 
-def _claim_update(causes: Causes, new: Obj, old: Obj) -> None:
+def claim_update(causes: Causes, new: Obj, old: Obj) -> None:
+    """A claim stays as it is, but for its size and its attributes once it is bound."""
     claim_spec(causes, new["spec"])
     spec, before = dict(new["spec"]), dict(old["spec"])
     bound = (old.get("status") or {}).get("phase") == "Bound"
@@ -122,11 +124,24 @@ def _claim_update(causes: Causes, new: Obj, old: Obj) -> None:
     causes.immutable("volumeMode", new["spec"].get("volumeMode"), old["spec"].get("volumeMode"))
 
 
-def _claim_status(causes: Causes, new: Obj, old: Obj) -> None:
+def claim_status(causes: Causes, new: Obj, old: Obj) -> None:
+    """What became of the claim, and of a wish for more."""
     for name, amount in ((new.get("status") or {}).get("capacity") or {}).items():
         if amount.startswith("-"):
             causes.invalid(f"status.capacity[{name}]", Raw(amount), "must be a valid resource quantity")
 
 
-CLAIM = Rules(create=_claim, update=_claim_update, status=_claim_status)
-VOLUME = Rules(create=_volume)
+def volume_update(causes: Causes, new: Obj, old: Obj) -> None:
+    """What a volume is made of stays."""
+    volume(causes, new)
+    spec, before = new["spec"], old["spec"]
+    sources_now, sources_before = ({key: one[key] for key in one if key not in _NOT_SOURCES} for one in (spec, before))
+    if sources_now != sources_before:
+        text = "spec.persistentvolumesource is immutable after creation"
+        node = volume_source_node()
+        difference = spec_difference(node, sources_before, sources_now)
+        causes.forbidden("spec.persistentvolumesource", f"{text}\n{difference}")
+    causes.immutable("volumeMode", spec.get("volumeMode"), before.get("volumeMode"))
+    if "nodeAffinity" in before and spec.get("nodeAffinity") != before["nodeAffinity"]:
+        text = "field is immutable, except for updating from beta label to GA"
+        causes.invalid("nodeAffinity", spec.get("nodeAffinity"), text)

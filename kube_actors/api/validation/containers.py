@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from kube_actors.api import Obj, quantity
 from kube_actors.api.validation import names, references
@@ -340,13 +340,16 @@ def _devices(causes: Causes, container: Obj, devices: Iterable[Obj], volumes: Vo
         seen_names.add(name)
 
 
-def resource_requirements(causes: Causes, resources: Obj, path: str) -> None:
+def resource_requirements(
+    causes: Causes, resources: Obj, path: str, *, check_name: Callable[[Causes, str, str], None] | None = None
+) -> None:
     """Requests and limits: known resources, amounts that are not negative, requests within limits."""
+    check_name = check_name or _container_resource
     limits, requests = resources.get("limits") or {}, resources.get("requests") or {}
     for name, amount in limits.items():
-        _amount(causes, name, amount, f"{path}.limits[{name}]")
+        _amount(causes, name, amount, f"{path}.limits[{name}]", check_name)
     for name, amount in requests.items():
-        _amount(causes, name, amount, f"{path}.requests[{name}]")
+        _amount(causes, name, amount, f"{path}.requests[{name}]", check_name)
         limit = limits.get(name)
         if limit is None:
             if not _may_overcommit(name):
@@ -366,10 +369,21 @@ def _may_overcommit(name: str) -> bool:
 _ORDINARY = frozenset(("cpu", "memory"))
 
 
-def _amount(causes: Causes, name: str, amount: str, path: str) -> None:
+def _container_resource(causes: Causes, field: str, name: str) -> None:
     if name not in _ORDINARY:
-        references.resource_name(causes, path, name)
+        references.resource_name(causes, field, name)
+
+
+def _amount(causes: Causes, name: str, amount: str, path: str, check_name: Callable[[Causes, str, str], None]) -> None:
+    check_name(causes, path, name)
     if amount[0] == "-":
         causes.invalid(path, amount, "must be greater than or equal to 0")
     if name not in _ORDINARY and references.is_integer_resource(name):
         references.whole_quantity(causes, path, amount)
+    if name.startswith("hugepages-") and not _is_multiple(amount, name):
+        causes.invalid(path, amount, f"{amount} is not positive integer multiple of {name}")
+
+
+def _is_multiple(amount: str, name: str) -> bool:
+    size = quantity.milli(name.removeprefix("hugepages-"))
+    return size > 0 and quantity.milli(amount) % size == 0

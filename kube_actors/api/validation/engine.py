@@ -2,46 +2,18 @@
 
 from __future__ import annotations
 
-import importlib
-from functools import lru_cache
-
 from kube_actors.api import Obj, kinds
 from kube_actors.api.crd import checks
 from kube_actors.api.errors import Cause
 from kube_actors.api.resources import Resource
 from kube_actors.api.validation import metadata, names
 from kube_actors.api.validation.causes import Causes
-from kube_actors.api.validation.rules import Rules
-
-# group -> the module with its kinds' rules; imported when the first object of the group arrives.
-_MODULES = {
-    "": "core",
-    "apps": "apps",
-    "events.k8s.io": "core",
-    "batch": "batch",
-}
-
-
-# Custom resources come and go, with a new Resource for every change of their definition.
-@lru_cache(maxsize=512)
-def rules_of(resource: Resource) -> Rules:
-    """The rules of a kind; those of metadata alone for a kind without its own."""
-    found = kinds.find(resource)
-    if found is not None:
-        return found.rules
-    group, kind = resource.group, resource.kind
-    name = _MODULES.get(group)
-    if name is None or resource.custom:
-        return Rules()
-    module = importlib.import_module(f"kube_actors.api.validation.{name}")
-    table: dict[str, Rules] = module.RULES
-    return table.get(f"{group}.{kind}") or table.get(kind) or Rules()
 
 
 def validate_create(resource: Resource, obj: Obj) -> list[Cause]:
     """What is wrong with a new object."""
     causes = Causes()
-    rules = rules_of(resource)
+    rules = kinds.of(resource).rules
     if rules.checks_metadata:
         metadata.metadata(causes, obj["metadata"], resource.namespaced, rules.name)
     if rules.create is not None:
@@ -56,7 +28,7 @@ def validate_create(resource: Resource, obj: Obj) -> list[Cause]:
 def validate_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
     """What is wrong with `new` as the next state of `old`."""
     causes = _metadata_update(new, old)
-    rules = rules_of(resource)
+    rules = kinds.of(resource).rules
     if rules.update is not None:
         rules.update(causes, new, old)
     elif rules.create is not None:
@@ -69,7 +41,7 @@ def validate_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
 def validate_status_update(resource: Resource, new: Obj, old: Obj) -> list[Cause]:
     """What is wrong with `new` as the next state of `old` through the status subresource."""
     causes = _metadata_update(new, old)
-    rules = rules_of(resource)
+    rules = kinds.of(resource).rules
     if rules.status is not None:
         rules.status(causes, new, old)
     if resource.definition is not None:

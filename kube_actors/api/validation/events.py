@@ -12,7 +12,6 @@ from kube_actors.api import Obj
 from kube_actors.api.validation import names
 from kube_actors.api.validation.causes import Causes
 from kube_actors.api.validation.metadata import metadata
-from kube_actors.api.validation.rules import Rules
 
 _NAME_MAX, _NOTE_MAX = 128, 1024
 # The field as messages name it, and as events.k8s.io calls it. The reason is compared twice there, and so here.
@@ -61,11 +60,13 @@ def _common(causes: Causes, obj: Obj, fields: _Fields) -> None:
         causes.invalid("message", "", f"can have at most {_NOTE_MAX} characters")
 
 
-def _core_event(causes: Causes, obj: Obj) -> None:
+def core_event(causes: Causes, obj: Obj) -> None:
+    """An event written through the core group, new or changed."""
     _common(causes, obj, _CORE)
 
 
-def _new_event(causes: Causes, obj: Obj) -> None:
+def new_event(causes: Causes, obj: Obj) -> None:
+    """A new event of events.k8s.io."""
     _common(causes, obj, _NEW)
     metadata(causes, obj["metadata"], True, names.dns_subdomain)
     _series(causes, obj)
@@ -91,13 +92,10 @@ def _series(causes: Causes, obj: Obj) -> None:
         causes.required("series.lastObservedTime")
 
 
-def _new_event_update(causes: Causes, new: Obj, old: Obj) -> None:
+def new_event_update(causes: Causes, new: Obj, old: Obj) -> None:
+    """The next state of an event of events.k8s.io."""
     _common(causes, new, _NEW)
     if new.get("series") != old.get("series"):
         _series(causes, new)
     for shown, field in _FIXED:
         causes.immutable(shown, new.get(field), old.get(field))
-
-
-EVENT = Rules(create=_core_event, checks_metadata=False)
-NEW_EVENT = Rules(create=_new_event, checks_metadata=False, update=_new_event_update)

@@ -86,6 +86,13 @@ def ephemeral_node() -> SchemaNode:
     return schema.definition("io.k8s.api.core.v1.EphemeralContainer")
 
 
+def volume_source_node() -> SchemaNode:
+    """What a PersistentVolume is made of: in Go a struct of its own, in the schema a part of the spec."""
+    spec = schema.definitions()["io.k8s.api.core.v1.PersistentVolumeSpec"]["properties"]
+    sources = {name: raw for name, raw in spec.items() if str(raw.get("$ref", "")).endswith("VolumeSource")}
+    return SchemaNode({"type": "object", "properties": sources})
+
+
 def claim_spec_node() -> SchemaNode:
     return schema.definition("io.k8s.api.core.v1.PersistentVolumeClaimSpec")
 

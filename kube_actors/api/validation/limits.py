@@ -5,7 +5,6 @@ from __future__ import annotations
 from kube_actors.api import Obj, quantity
 from kube_actors.api.validation import names, references
 from kube_actors.api.validation.causes import Causes
-from kube_actors.api.validation.rules import Rules
 
 _SCOPES = frozenset((
     "Terminating", "NotTerminating", "BestEffort", "NotBestEffort", "PriorityClass", "CrossNamespacePodAffinity",
@@ -46,7 +45,8 @@ def _is_count(name: str) -> bool:
     return name not in _COMPUTE and "storage" not in name and "hugepages-" not in name
 
 
-def _quota(causes: Causes, obj: Obj) -> None:
+def quota(causes: Causes, obj: Obj) -> None:
+    """A ResourceQuota but its metadata."""
     spec = obj["spec"]
     hard = spec.get("hard") or {}
     _amounts(causes, hard, "spec.hard")
@@ -89,18 +89,21 @@ def _scope_expression(causes: Causes, expression: Obj) -> None:
         causes.invalid(f"{path}.operator", operator, "not a valid selector operator")
 
 
-def _quota_update(causes: Causes, new: Obj, old: Obj) -> None:
-    _quota(causes, new)
+def quota_update(causes: Causes, new: Obj, old: Obj) -> None:
+    """What a quota counts may change, its scopes may not."""
+    quota(causes, new)
     if (new["spec"].get("scopes") or []) != (old["spec"].get("scopes") or []):
         causes.invalid("spec.scopes", new["spec"].get("scopes"), "field is immutable")
 
 
-def _quota_status(causes: Causes, new: Obj, old: Obj) -> None:
+def quota_status(causes: Causes, new: Obj, old: Obj) -> None:
+    """What is used of what."""
     for field in ("hard", "used"):
         _amounts(causes, (new.get("status") or {}).get(field) or {}, f"status.{field}")
 
 
-def _limit_range(causes: Causes, obj: Obj) -> None:
+def limit_range(causes: Causes, obj: Obj) -> None:
+    """A LimitRange but its metadata."""
     seen: set[str] = set()
     for index, limit in enumerate(obj["spec"].get("limits") or ()):
         here = f"spec.limits[{index}]"
@@ -155,7 +158,3 @@ def _limit_amounts(causes: Causes, limit: Obj, kind: str, path: str) -> None:
 def _less(causes: Causes, path: str, small: str | None, large: str | None, text: str, shown: str | None) -> None:
     if small is not None and large is not None and quantity.compare(small, large) > 0:
         causes.invalid(path, shown, text)
-
-
-QUOTA = Rules(create=_quota, update=_quota_update, status=_quota_status)
-LIMIT_RANGE = Rules(create=_limit_range)

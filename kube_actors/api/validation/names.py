@@ -13,6 +13,7 @@ LABEL_MAX, SUBDOMAIN_MAX, QUALIFIED_NAME_MAX, LABEL_VALUE_MAX, PORT_NAME_MAX = 6
 _LABEL_FORMAT = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _LABEL_1035_FORMAT = "[a-z]([-a-z0-9]*[a-z0-9])?"
 _SUBDOMAIN_FORMAT = rf"{_LABEL_FORMAT}(\.{_LABEL_FORMAT})*"
+_UNDERSCORED_FORMAT = r"[a-z0-9_]([-_a-z0-9]*[a-z0-9_])?(\.[a-z0-9_]([-_a-z0-9]*[a-z0-9_])?)*"
 _QUALIFIED_FORMAT = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 _LABEL_VALUE_FORMAT = f"({_QUALIFIED_FORMAT})?"
 _CONFIG_KEY_FORMAT = "[-._a-zA-Z0-9]+"
@@ -22,6 +23,7 @@ _PATH_SEGMENT_BAD = ("/", "%")
 _LABEL = re.compile(_LABEL_FORMAT)
 _LABEL_1035 = re.compile(_LABEL_1035_FORMAT)
 _SUBDOMAIN = re.compile(_SUBDOMAIN_FORMAT)
+_UNDERSCORED = re.compile(_UNDERSCORED_FORMAT)
 _QUALIFIED = re.compile(_QUALIFIED_FORMAT)
 _LABEL_VALUE = re.compile(_LABEL_VALUE_FORMAT)
 _CONFIG_KEY = re.compile(_CONFIG_KEY_FORMAT)
@@ -39,6 +41,10 @@ _LABEL_1035_TEXT = (
 )
 _SUBDOMAIN_TEXT = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+    "and must start and end with an alphanumeric character"
+)
+_UNDERSCORED_TEXT = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', "
     "and must start and end with an alphanumeric character"
 )
 _QUALIFIED_TEXT = (
@@ -94,6 +100,15 @@ def dns_subdomain(value: str) -> tuple[str, ...]:
     errors = [max_length(SUBDOMAIN_MAX)] if len(value) > SUBDOMAIN_MAX else []
     if not _SUBDOMAIN.fullmatch(value):
         errors.append(regex_error(_SUBDOMAIN_TEXT, _SUBDOMAIN_FORMAT, "example.com"))
+    return tuple(errors)
+
+
+@lru_cache(maxsize=4096)
+def subdomain_with_underscores(value: str) -> tuple[str, ...]:
+    """A subdomain as resolvers search it: SRV records have underscores."""
+    errors = [max_length(SUBDOMAIN_MAX)] if len(value) > SUBDOMAIN_MAX else []
+    if not _UNDERSCORED.fullmatch(value):
+        errors.append(regex_error(_UNDERSCORED_TEXT, _UNDERSCORED_FORMAT, "example.com"))
     return tuple(errors)
 
 

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any
-
 from kube_actors.api import Obj
 from kube_actors.api.validation import names, references, scheduling
 from kube_actors.api.validation.causes import Causes
-from kube_actors.api.validation.containers import containers, ephemeral_containers, init_containers
-from kube_actors.api.validation.internal import ephemeral_node, pod_spec_node, spec_difference
+from kube_actors.api.validation.containers import (
+    containers,
+    ephemeral_containers,
+    init_containers,
+    resource_requirements,
+)
 from kube_actors.api.validation.metadata import check_annotations, finalizers, labels, metadata
-from kube_actors.api.validation.rules import Rules
+from kube_actors.api.validation.pod_annotations import MIRROR, matching_profiles, pod_annotations
+from kube_actors.api.validation.pod_resources import pod_resources
 from kube_actors.api.validation.security import operating_system, pod_security
 from kube_actors.api.validation.volumes import volumes
+from kube_actors.api.validation.windows import host_process
+
+__all__ = ["MIRROR", "new_or_changed_pod", "new_pod", "pod_spec", "template"]
 
 _RESTART_POLICIES = ("Always", "OnFailure", "Never")
 _DNS_POLICIES = ("ClusterFirstWithHostNet", "ClusterFirst", "Default", "None")
 _INT32_MAX = 2**31 - 1
-MIRROR = "kubernetes.io/config.mirror"
-UPDATE_TEXT = (
-    "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
-    "`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),"
-    "`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)"
-)
+_SEARCHES_MAX = 2048
 
 
-def pod_spec(causes: Causes, spec: Obj, path: str) -> None:
-    """The spec of a pod or of a template."""
-    mountable = volumes(causes, spec["volumes"], f"{path}.volumes") if spec.get("volumes") else {}
+def pod_spec(causes: Causes, spec: Obj, path: str, *, pod_name: str | None = None) -> None:
+    """The spec of a pod or, without `pod_name`, of a template (ValidatePodSpec)."""
+    if "terminationGracePeriodSeconds" not in spec:
+        causes.required(f"{path}.terminationGracePeriodSeconds")
+    mountable = volumes(causes, spec["volumes"], f"{path}.volumes", pod_name) if spec.get("volumes") else {}
+    if spec.get("resourceClaims"):
+        _resource_claims(causes, spec["resourceClaims"], f"{path}.resourceClaims")
     seen = containers(causes, spec, mountable, path)
     if spec.get("initContainers"):
         init_containers(causes, spec, mountable, path, seen)
     if spec.get("ephemeralContainers"):
         ephemeral_containers(causes, spec, mountable, path, seen)
+    if "resources" in spec:
+        pod_resources(causes, spec, f"{path}.resources")
     if spec.get("hostNetwork"):
-        _host_network(causes, spec, path)
+        _host_network(causes, spec, path, in_pod=pod_name is not None)
     if spec.get("restartPolicy") not in _RESTART_POLICIES:
         causes.one_of(f"{path}.restartPolicy", spec.get("restartPolicy"), _RESTART_POLICIES)
     if spec.get("dnsPolicy") not in _DNS_POLICIES:
@@ -53,6 +59,7 @@ def pod_spec(causes: Causes, spec: Obj, path: str) -> None:
     _gates(causes, spec, path)
     if spec.get("topologySpreadConstraints"):
         scheduling.spread_constraints(causes, spec["topologySpreadConstraints"], f"{path}.topologySpreadConstraints")
+    host_process(causes, spec, path)
     if spec.get("hostUsers") is False:
         for field in ("hostNetwork", "hostPID", "hostIPC"):
             if spec.get(field):
@@ -68,18 +75,45 @@ def pod_spec(causes: Causes, spec: Obj, path: str) -> None:
         if spec.get(field):
             causes.each_invalid(f"{path}.{field}", spec[field], names.dns_subdomain(spec[field]))
     policy = spec.get("preemptionPolicy")
-    if policy is not None and policy not in ("PreemptLowerPriority", "Never"):
-        causes.unsupported(f"{path}.preemptionPolicy", policy, ("PreemptLowerPriority", "Never"))
+    if policy is not None:
+        causes.one_of(f"{path}.preemptionPolicy", policy, ("PreemptLowerPriority", "Never"))
+    if spec.get("overhead"):
+        resource_requirements(causes, {"limits": spec["overhead"]}, f"{path}.overhead")
     if "os" in spec:
         operating_system(causes, spec, path)
 
 
-def _host_network(causes: Causes, spec: Obj, path: str) -> None:
+def _resource_claims(causes: Causes, claims: list[Obj], path: str) -> None:
+    seen: set[str] = set()
+    sources = ("resourceClaimName", "resourceClaimTemplateName")
+    for index, claim in enumerate(claims):
+        here, name = f"{path}[{index}]", claim.get("name", "")
+        if not name:
+            causes.required(f"{here}.name")
+        elif name in seen:
+            causes.duplicate(f"{here}.name", name)
+        else:
+            causes.each_invalid(f"{here}.name", name, names.dns_label(name))
+        seen.add(name)
+        given = [field for field in sources if claim.get(field) is not None]
+        shown = {"Name": name, **{f"R{field[1:]}": claim.get(field) for field in sources}}
+        if len(given) > 1:
+            text = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified"
+            causes.invalid(here, shown, text)
+        if not given:
+            causes.invalid(here, shown, "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`")
+        for field in given:
+            causes.each_invalid(f"{here}.{field}", claim[field], names.dns_subdomain(claim[field]))
+
+
+def _host_network(causes: Causes, spec: Obj, path: str, *, in_pod: bool) -> None:
+    """A container's port is the host's; a template may leave the second out."""
     for index, container in enumerate(spec.get("containers") or ()):
         for place, port in enumerate(container.get("ports") or ()):
-            if port.get("hostPort") and port["hostPort"] != port.get("containerPort"):
+            host = port.get("hostPort", 0)
+            if (in_pod or host) and host != port.get("containerPort"):
                 field = f"{path}.containers[{index}].ports[{place}].hostPort"
-                causes.invalid(field, port["hostPort"], "must match `containerPort` when `hostNetwork` is true")
+                causes.invalid(field, host, "must match `containerPort` when `hostNetwork` is true")
 
 
 def _names(causes: Causes, spec: Obj, path: str) -> None:
@@ -114,10 +148,13 @@ def _dns_config(causes: Causes, spec: Obj, path: str) -> None:
         references.ip(causes, f"{where}.nameservers[{index}]", server)
     if len(searches) > 32:
         causes.invalid(f"{where}.searches", list(searches), "must not have more than 32 search paths")
+    if len(" ".join(searches)) > _SEARCHES_MAX:
+        text = f"must not have more than {_SEARCHES_MAX} characters (including spaces) in the search list"
+        causes.invalid(f"{where}.searches", list(searches), text)
     for index, search in enumerate(searches):
         bare = search.removesuffix(".")
         if search != ".":
-            causes.each_invalid(f"{where}.searches[{index}]", search, names.dns_subdomain(bare))
+            causes.each_invalid(f"{where}.searches[{index}]", bare, names.subdomain_with_underscores(bare))
     for index, option in enumerate(config.get("options") or ()):
         if not option.get("name"):
             causes.required(f"{where}.options[{index}]", "must not be empty")
@@ -137,31 +174,42 @@ def _gates(causes: Causes, spec: Obj, path: str) -> None:
         seen.add(name)
 
 
-def pod_annotations(causes: Causes, obj: Obj) -> None:
-    """Annotations that mean something to Kubernetes."""
-    values = obj["metadata"].get("annotations")
-    if values and MIRROR in values and not obj["spec"].get("nodeName"):
-        text = "must set spec.nodeName if mirror pod annotation is set"
-        causes.invalid(f"metadata.annotations[{MIRROR}]", values[MIRROR], text)
+def new_or_changed_pod(causes: Causes, obj: Obj) -> None:
+    """A pod with its metadata: what holds for it and not for templates (validatePodMetadataAndSpec)."""
+    metadata(causes, obj["metadata"], True, names.dns_subdomain)
+    _pod(causes, obj)
 
 
-def pod(causes: Causes, obj: Obj) -> None:
-    """A pod but its metadata."""
-    pod_annotations(causes, obj)
-    pod_spec(causes, obj["spec"], "spec")
-
-
-def new_pod(causes: Causes, obj: Obj) -> None:
-    """A pod that is created: what an old one may have and a new one may not."""
-    pod(causes, obj)
+def _pod(causes: Causes, obj: Obj) -> None:
     spec = obj["spec"]
+    pod_annotations(causes, obj["metadata"].get("annotations") or {}, spec, "metadata.annotations")
+    pod_spec(causes, spec, "spec", pod_name=obj["metadata"].get("name", ""))
+    if not spec.get("serviceAccountName"):
+        _no_tokens(causes, spec)
     for field in ("containers", "initContainers"):
         for index, container in enumerate(spec.get(field) or ()):
             image = container.get("image", "")
             if image != image.strip():
                 causes.invalid(f"spec.{field}[{index}].image", image, "must not have leading or trailing whitespace")
+
+
+def _no_tokens(causes: Causes, spec: Obj) -> None:
+    for index, volume in enumerate(spec.get("volumes") or ()):
+        for place, source in enumerate((volume.get("projected") or {}).get("sources") or ()):
+            if "serviceAccountToken" in source:
+                field = f"spec.volumes[{index}].projected.sources[{place}].serviceAccountToken"
+                causes.forbidden(field, "must not be specified when serviceAccountName is not set")
+
+
+def new_pod(causes: Causes, obj: Obj) -> None:
+    """A pod that is created, but its metadata."""
+    _pod(causes, obj)
+    spec = obj["spec"]
     if spec.get("ephemeralContainers"):
         causes.forbidden("spec.ephemeralContainers", "cannot be set on create")
+    if spec.get("nodeName") and spec.get("schedulingGates"):
+        causes.forbidden("spec.nodeName", "cannot be set until all schedulingGates have been cleared")
+    matching_profiles(causes, obj["metadata"].get("annotations") or {}, spec, "spec")
 
 
 def template(causes: Causes, value: Obj | None, path: str) -> None:
@@ -174,153 +222,9 @@ def template(causes: Causes, value: Obj | None, path: str) -> None:
     check_annotations(causes, meta.get("annotations") or {}, f"{path}.annotations")
     if "finalizers" in meta:
         finalizers(causes, meta["finalizers"], f"{path}.finalizers")
-    pod_spec(causes, value.get("spec") or {}, f"{path}.spec")
-    if (value.get("spec") or {}).get("ephemeralContainers"):
+    spec = value.get("spec") or {}
+    pod_annotations(causes, meta.get("annotations") or {}, spec, f"{path}.annotations")
+    pod_spec(causes, spec, f"{path}.spec")
+    matching_profiles(causes, meta.get("annotations") or {}, spec, f"{path}.spec")
+    if spec.get("ephemeralContainers"):
         causes.forbidden(f"{path}.spec.ephemeralContainers", "ephemeral containers not allowed in pod template")
-
-
-def pod_update(causes: Causes, new: Obj, old: Obj) -> None:
-    """The few changes that a pod's spec allows."""
-    metadata(causes, new["metadata"], True, names.dns_subdomain)
-    pod(causes, new)
-    if new["spec"] == old["spec"]:
-        return
-    before = len(causes)
-    for field in ("containers", "initContainers"):
-        if not _same_containers(causes, new["spec"], old["spec"], field):
-            return
-    _deadline(causes, new["spec"], old["spec"])
-    if len(causes) > before:
-        return
-    _scheduling_gates(causes, new["spec"], old["spec"])
-    if not old["spec"].get("schedulingGates"):
-        _tolerations(causes, new["spec"], old["spec"])
-    munged = _allowed(new["spec"], old["spec"])
-    if munged != old["spec"]:
-        difference = spec_difference(pod_spec_node(), old["spec"], munged)
-        causes.forbidden("spec", f"{UPDATE_TEXT}\n{difference}")
-
-
-def _same_containers(causes: Causes, new: Obj, old: Obj, field: str) -> bool:
-    items, before = new.get(field) or [], old.get(field) or []
-    if len(items) != len(before):
-        causes.forbidden(f"spec.{field}", "pod updates may not add or remove containers")
-        return False
-    for index, container in enumerate(items):
-        if not container.get("image"):
-            causes.required(f"spec.{field}[{index}].image")
-    return True
-
-
-def _deadline(causes: Causes, new: Obj, old: Obj) -> None:
-    value, before = new.get("activeDeadlineSeconds"), old.get("activeDeadlineSeconds")
-    field = "spec.activeDeadlineSeconds"
-    if value is not None:
-        if not 0 <= value <= _INT32_MAX:
-            causes.invalid(field, value, "must be between 0 and 2147483647, inclusive")
-        elif before is not None and before < value:
-            causes.invalid(field, value, "must be less than or equal to previous value")
-    elif before is not None:
-        causes.invalid(field, None, "must not update from a positive integer to nil value")
-
-
-def _scheduling_gates(causes: Causes, new: Obj, old: Obj) -> None:
-    before = {gate["name"] for gate in old.get("schedulingGates") or ()}
-    for index, gate in enumerate(new.get("schedulingGates") or ()):
-        if gate["name"] not in before:
-            text = f"only deletion is allowed, but found new scheduling gate '{gate['name']}'"
-            causes.forbidden(f"spec.schedulingGates[{index}].name", text)
-
-
-def _tolerations(causes: Causes, new: Obj, old: Obj) -> None:
-    def key(toleration: Obj) -> Any:
-        return tuple(toleration.get(field, "") for field in ("key", "operator", "value", "effect"))
-
-    items = new.get("tolerations") or []
-    kept = {key(toleration): toleration for toleration in items}
-    for toleration in old.get("tolerations") or ():
-        found = kept.get(key(toleration))
-        lower = found is not None and "tolerationSeconds" in toleration and "tolerationSeconds" not in found
-        if found is None or lower:
-            text = "existing toleration can not be modified except its tolerationSeconds"
-            causes.forbidden("spec.tolerations", text)
-            return
-
-
-def _allowed(new: Obj, old: Obj) -> Obj:
-    """`new` with what may change taken from `old`: what differs then is forbidden."""
-    munged = copy.deepcopy(new)
-    for field in ("containers", "initContainers"):
-        for container, before in zip(munged.get(field) or (), old.get(field) or (), strict=False):
-            if "image" in before:
-                container["image"] = before["image"]
-    fields = ["activeDeadlineSeconds", "tolerations", "schedulingGates"]
-    if new.get("terminationGracePeriodSeconds") == 1 and old.get("terminationGracePeriodSeconds", 0) < 0:
-        fields.append("terminationGracePeriodSeconds")
-    if old.get("schedulingGates"):  # a gated pod may still be narrowed down
-        fields += ["nodeSelector", "affinity"]
-    for field in fields:
-        if field in old:
-            munged[field] = old[field]
-        else:
-            munged.pop(field, None)
-    return munged
-
-
-def _ephemeral(causes: Causes, new: Obj, old: Obj) -> None:
-    """Ephemeral containers are added, never changed or removed."""
-    items = {container.get("name"): container for container in new["spec"].get("ephemeralContainers") or ()}
-    for container in old["spec"].get("ephemeralContainers") or ():
-        name = container["name"]
-        if name not in items:
-            text = f'existing ephemeral containers "{name}" may not be removed\n'
-            causes.forbidden("spec.ephemeralContainers", text)
-        elif items[name] != container:
-            difference = spec_difference(ephemeral_node(), container, items[name])
-            text = f'existing ephemeral containers "{name}" may not be changed\n{difference}'
-            causes.forbidden("spec.ephemeralContainers", text)
-
-
-def ephemeral_update(causes: Causes, new: Obj, old: Obj) -> None:
-    """A change through the subresource ephemeralcontainers."""
-    pod(causes, new)
-    _ephemeral(causes, new, old)
-
-
-def pod_status(causes: Causes, new: Obj, old: Obj) -> None:
-    """A change of a pod's status."""
-    status, before = new.get("status") or {}, old.get("status") or {}
-    for index, condition in enumerate(status.get("conditions") or ()):
-        kind = condition.get("type", "")
-        if kind not in _KNOWN_CONDITIONS and names.qualified_name(kind):
-            causes.each_invalid(f"status.conditions[{index}].type", kind, names.qualified_name(kind))
-    nominated = status.get("nominatedNodeName")
-    if nominated:
-        causes.each_invalid("status.nominatedNodeName", nominated, names.dns_subdomain(nominated))
-    if before.get("qosClass") and status.get("qosClass", "") != before["qosClass"]:
-        causes.invalid("status.qosClass", status.get("qosClass", ""), "field is immutable")
-    for field in ("containerStatuses", "initContainerStatuses"):
-        _state_transitions(causes, status, before, field, old["spec"])
-    for index, address in enumerate(status.get("podIPs") or ()):
-        references.ip(causes, f"status.podIPs[{index}]", address.get("ip", ""))
-
-
-_KNOWN_CONDITIONS = ("PodScheduled", "Ready", "Initialized", "ContainersReady", "DisruptionTarget")
-
-
-def _state_transitions(causes: Causes, status: Obj, before: Obj, field: str, spec: Obj) -> None:
-    """Under a policy that does not restart, a container that has terminated stays so."""
-    policy = spec.get("restartPolicy")
-    if policy == "Always":
-        return
-    now = {one.get("name"): one for one in status.get(field) or ()}
-    for index, one in enumerate(before.get(field) or ()):
-        terminated = (one.get("state") or {}).get("terminated")
-        if terminated is None or (policy == "OnFailure" and terminated.get("exitCode") != 0):
-            continue
-        next_state = (now.get(one.get("name")) or {}).get("state")
-        if next_state is not None and "terminated" not in next_state:
-            causes.forbidden(f"status.{field}[{index}].state", "may not be transitioned to non-terminated state")
-
-
-POD = Rules(create=new_pod, update=pod_update, status=pod_status)

@@ -10,6 +10,7 @@ from kube_actors.api.gotext import go_json
 from kube_actors.api.validation import names
 from kube_actors.api.validation.causes import Causes, Raw
 from kube_actors.api.validation.settings import SETTINGS
+from kube_actors.api.validation.windows import windows_options
 
 _ID_RANGE = "must be between 0 and 2147483647, inclusive"
 _ID_MAX = 2**31 - 1
@@ -81,6 +82,8 @@ def container_security(causes: Causes, context: Obj, path: str) -> None:
         if "CAP_SYS_ADMIN" in ((context.get("capabilities") or {}).get("add") or ()):
             text = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
             causes.invalid(path, _internal(context), text)
+    if "windowsOptions" in context:
+        windows_options(causes, context["windowsOptions"], f"{path}.windowsOptions")
     apparmor(causes, context, path)
 
 
@@ -113,6 +116,8 @@ def pod_security(causes: Causes, context: Obj, spec: Obj, path: str) -> None:
         if context["fsGroupChangePolicy"] not in causes_of:
             causes.unsupported(f"{where}.fsGroupChangePolicy", context["fsGroupChangePolicy"], causes_of)
     profiles(causes, context, where)
+    if "windowsOptions" in context:
+        windows_options(causes, context["windowsOptions"], f"{where}.windowsOptions")
     apparmor(causes, context, where)
     if "supplementalGroupsPolicy" in context and context["supplementalGroupsPolicy"] not in ("Merge", "Strict"):
         value = context["supplementalGroupsPolicy"]

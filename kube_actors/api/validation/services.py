@@ -9,7 +9,6 @@ from kube_actors.api.gotext import go_json
 from kube_actors.api.validation import names, references
 from kube_actors.api.validation.causes import Causes, Raw
 from kube_actors.api.validation.metadata import labels
-from kube_actors.api.validation.rules import Rules
 
 TYPES = ("ClusterIP", "ExternalName", "LoadBalancer", "NodePort")
 _FAMILIES = ("IPv4", "IPv6")
@@ -313,6 +312,3 @@ def load_balancer(causes: Causes, ingress: Iterable[Obj], path: str) -> None:
                 text = "must be a DNS name, not an IP address"
                 causes.invalid(f"{path}[{index}].hostname", host, text)
             causes.each_invalid(f"{path}[{index}].hostname", host, names.dns_subdomain(host))
-
-
-SERVICE = Rules(create=service, update=service_update, status=service_status, name=names.dns_label)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from kube_actors.api import Obj
 from kube_actors.api.validation import names
@@ -24,9 +24,10 @@ _ORDER = (
 )  # fmt: skip
 
 
-def volumes(causes: Causes, items: Iterable[Obj], path: str) -> dict[str, Obj]:
-    """The volumes without a fault, by name: what mounts may refer to."""
+def volumes(causes: Causes, items: Sequence[Obj], path: str, pod_name: str | None) -> dict[str, Obj]:
+    """The volumes without a fault, by name: what mounts may refer to. A template has no `pod_name`."""
     valid: dict[str, Obj] = {}
+    made = {f"{pod_name}-{volume.get('name')}" for volume in items if pod_name and "ephemeral" in volume}
     for index, volume in enumerate(items):
         here = f"{path}[{index}]"
         before = len(causes)
@@ -40,6 +41,10 @@ def volumes(causes: Causes, items: Iterable[Obj], path: str) -> dict[str, Obj]:
             causes.duplicate(f"{here}.name", name)
         if len(causes) == before:
             valid[name] = volume
+        claimed = (volume.get("persistentVolumeClaim") or {}).get("claimName")
+        if claimed in made:
+            text = "must not reference a PVC that gets created for an ephemeral volume"
+            causes.invalid(f"{here}.persistentVolumeClaim.claimName", claimed, text)
     return valid
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from kube_actors.api import Obj
 from kube_actors.api.selectors import LabelSelector, Selector
+from kube_actors.api.validation import references
 from kube_actors.api.validation.causes import Causes
 from kube_actors.api.validation.metadata import label_selector, shown_selector
 from kube_actors.api.validation.pods import template
-from kube_actors.api.validation.rules import Rules
+
+# The counts in the status of a ReplicaSet and of a ReplicationController.
+REPLICAS = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
 
 
 def selector_and_template(causes: Causes, spec: Obj, kind: str) -> None:
@@ -72,22 +75,20 @@ _PARTS = frozenset((
 ))  # fmt: skip
 
 
-def _controller(causes: Causes, obj: Obj) -> None:
-    spec = obj["spec"]
-    causes.not_negative("spec.minReadySeconds", spec.get("minReadySeconds", 0))
-    if not spec.get("selector"):
-        causes.required("spec.selector")
-    if "replicas" in spec:
-        causes.not_negative("spec.replicas", spec["replicas"])
-    else:
-        causes.required("spec.replicas")
-    selector = LabelSelector.from_labels(spec.get("selector"))
-    matching_template(causes, spec, selector, kind="ReplicationController")
+def immutable_selector(causes: Causes, new: Obj, old: Obj) -> None:
+    """The pods of a workload stay its own."""
+    selector, before = new["spec"].get("selector"), old["spec"].get("selector")
+    if selector != before:
+        causes.invalid("spec.selector", shown_selector(selector), "field is immutable")
 
 
-def _controller_status(causes: Causes, new: Obj, old: Obj) -> None:
-    fields = ("replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration")
-    replica_status(causes, new.get("status") or {}, fields)
+def collisions(causes: Causes, new: Obj, old: Obj) -> None:
+    """The number of name collisions only grows."""
+    count, before = (obj.get("status", {}).get("collisionCount") for obj in (new, old))
+    if before is not None and (count is None or count < before):
+        causes.invalid("status.collisionCount", count or 0, "cannot be decremented")
 
 
-CONTROLLER = Rules(create=_controller, status=_controller_status)
+def is_zero(value: object) -> bool:
+    """Whether a count or a percentage is none at all."""
+    return value == 0 or references.percent_of(value) == 0

@@ -1,8 +1,8 @@
 """What a kind decides about writes that needs the server: what lies in the store beside the object, and how it ends.
 
 What the objects themselves have to become (status, generation, stringData) are the pure rules of
-`kube_actors.api.strategy`. `of(resource)` gives the strategy: a kind without a file of its own has the default
-rules with what `table.py` says of it. Adding a kind's rules is one file with a `Strategy` and one line here.
+`kube_actors.api.kinds`. `of(resource)` gives the strategy; few kinds need one of their own, which is one file with a
+`Strategy` and one line here.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from __future__ import annotations
 from functools import lru_cache
 
 from kube_actors.api import kinds
-from kube_actors.api.kinds.kind import RestRules
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver.strategies import crd, custom, event, namespace, pod, service
 from kube_actors.apiserver.strategies.base import Strategy
-from kube_actors.apiserver.strategies.table import RULES
 
 _STRATEGIES: dict[tuple[str, str], type[Strategy]] = {
     ("", "Pod"): pod.PodStrategy,
@@ -33,5 +31,4 @@ def of(resource: Resource) -> Strategy:
     if resource.custom:
         return custom.CustomStrategy(resource, custom.RULES)
     make = _STRATEGIES.get((resource.group, resource.kind), Strategy)
-    kind = kinds.find(resource)
-    return make(resource, RULES.get((resource.group, resource.kind), RestRules()) if kind is None else kind.rest)
+    return make(resource, kinds.of(resource).rest)

@@ -86,6 +86,8 @@ def made(resource: Resource, body: Any) -> dict[str, Any]:
     if obj["metadata"].get("generateName") and not obj["metadata"].get("name"):
         obj["metadata"]["name"] = obj["metadata"]["generateName"] + "abcde"
     apply_defaults(resource, obj)
+    if resource.kind == "Pod":
+        obj["spec"].setdefault("serviceAccountName", "default")  # admission's part
     strategy.prepare_create(resource, obj)
     return obj
 

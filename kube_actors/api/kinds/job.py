@@ -1,26 +1,68 @@
-"""Jobs and CronJobs (k8s.io/kubernetes/pkg/apis/batch/validation)."""
+"""Job: pods that run until enough of them have succeeded (k8s.io/kubernetes/pkg/apis/batch/validation)."""
 
 from __future__ import annotations
 
-import zoneinfo
-from collections.abc import Iterable
-
 from kube_actors.api import Obj
+from kube_actors.api.defaults.pods import pod_template
+from kube_actors.api.kinds.kind import Kind, RestRules
 from kube_actors.api.selectors import LabelSelector
-from kube_actors.api.validation import names, schedule
 from kube_actors.api.validation.causes import Causes
 from kube_actors.api.validation.internal import shown_template
 from kube_actors.api.validation.jobs import job_spec
 from kube_actors.api.validation.metadata import label_selector, shown_selector
 from kube_actors.api.validation.rules import Rules
 
-# Jobs of a CronJob are named after it, with eleven characters more.
-_CRON_NAME_MAX = 52
-_CONCURRENCY = ("Allow", "Forbid", "Replace")
+_UNLIMITED = 2**31 - 1
 _COUNTED = ("active", "succeeded", "failed", "ready", "terminating")
+_UID = "batch.kubernetes.io/controller-uid"
 
 
-def _job(causes: Causes, obj: Obj) -> None:
+def _spec_defaults(spec: Obj) -> None:
+    """A CronJob's template gets none of these, only those of its pods."""
+    if "completions" not in spec and "parallelism" not in spec:
+        spec["completions"] = spec["parallelism"] = 1
+    spec.setdefault("parallelism", 1)
+    spec.setdefault("backoffLimit", _UNLIMITED if "backoffLimitPerIndex" in spec else 6)
+    spec.setdefault("completionMode", "NonIndexed")
+    spec.setdefault("suspend", False)
+    spec.setdefault("manualSelector", False)
+    policy = spec.get("podFailurePolicy")
+    for rule in (policy or {}).get("rules") or ():
+        for pattern in rule.get("onPodConditions") or ():
+            pattern.setdefault("status", "True")
+    spec.setdefault("podReplacementPolicy", "Failed" if policy else "TerminatingOrFailed")
+
+
+def _defaults(obj: Obj) -> None:
+    spec = obj["spec"]
+    pod_template(spec.get("template"))
+    labels = (spec.get("template", {}).get("metadata") or {}).get("labels")
+    if labels and not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(labels)
+    _spec_defaults(spec)
+
+
+def _prepare_create(obj: Obj) -> None:
+    """The selector and the labels by which a Job finds its pods, unless it brings its own."""
+    spec, uid, name = obj["spec"], obj["metadata"].get("uid", ""), obj["metadata"].get("name", "")
+    if spec.get("manualSelector"):
+        return
+    labels = spec.setdefault("template", {}).setdefault("metadata", {}).setdefault("labels", {})
+    marks = {
+        "controller-uid": uid,
+        "job-name": name,
+        _UID: uid,
+        "batch.kubernetes.io/job-name": name,
+    }
+    for key, value in marks.items():
+        labels.setdefault(key, value)
+    if not obj["metadata"].get("labels"):
+        obj["metadata"]["labels"] = dict(labels)
+    selector = spec.setdefault("selector", {})
+    selector.setdefault("matchLabels", {}).setdefault(_UID, uid)
+
+
+def _create(causes: Causes, obj: Obj) -> None:
     _generated_selector(causes, obj)
     _selected_job_spec(causes, obj["spec"])
 
@@ -55,15 +97,15 @@ def _generated_selector(causes: Causes, obj: Obj) -> None:
     for key, value in (*marks.items(), *((f"batch.kubernetes.io/{mark}", marks[mark]) for mark in marks)):
         if key in labels and labels[key] != value:
             causes.invalid(f"spec.template.metadata.labels[{key}]", dict(sorted(labels.items())), f"must be '{value}'")
-    expected = {"batch.kubernetes.io/controller-uid": uid}
+    expected = {_UID: uid}
     found = selector.get("matchLabels") or {}
     if found not in (expected, {"controller-uid": uid}) or selector.get("matchExpressions"):
         causes.invalid("spec.selector", shown_selector(selector), "`selector` not auto-generated")
 
 
-def _job_update(causes: Causes, new: Obj, old: Obj) -> None:
+def _update(causes: Causes, new: Obj, old: Obj) -> None:
     """Both ValidateJob and ValidateJobUpdate, which check the spec each."""
-    _job(causes, new)
+    _create(causes, new)
     spec, before = new["spec"], old["spec"]
     _selected_job_spec(causes, spec)
     _completions(causes, spec, before)
@@ -113,71 +155,15 @@ def _node_affinity(old: Obj, new: Obj) -> Obj:
     return {"affinity": affinity} if affinity or "affinity" in new else {}
 
 
-def _job_status(causes: Causes, new: Obj, old: Obj) -> None:
+def _status(causes: Causes, new: Obj, old: Obj) -> None:
     for field in _COUNTED:
         causes.not_negative(f"status.{field}", (new.get("status") or {}).get(field, 0))
 
 
-def _cron_job(causes: Causes, obj: Obj) -> None:
-    _cron_job_change(causes, obj, {})
-
-
-def _cron_job_change(causes: Causes, new: Obj, old: Obj) -> None:
-    """A time zone that was accepted once is not looked up again."""
-    spec, before = new["spec"], old.get("spec") or {}
-    _schedule(causes, spec, had_zone="TZ" in before.get("schedule", ""))
-    if "startingDeadlineSeconds" in spec:
-        causes.not_negative("spec.startingDeadlineSeconds", spec["startingDeadlineSeconds"])
-    if "timeZone" in spec and spec["timeZone"] != before.get("timeZone"):
-        _time_zone(causes, spec["timeZone"])
-    causes.one_of("spec.concurrencyPolicy", spec.get("concurrencyPolicy"), _CONCURRENCY)
-    _job_template(causes, (spec.get("jobTemplate") or {}).get("spec") or {}, "spec.jobTemplate.spec")
-    for field in ("successfulJobsHistoryLimit", "failedJobsHistoryLimit"):
-        if field in spec:
-            causes.not_negative(f"spec.{field}", spec[field])
-
-
-def _schedule(causes: Causes, spec: Obj, *, had_zone: bool) -> None:
-    """`had_zone`: the old schedule names a time zone itself, which a new one may not."""
-    text = spec.get("schedule", "")
-    if not text:
-        causes.required("spec.schedule")
-        return
-    wrong = schedule.error(text)
-    if wrong:
-        causes.invalid("spec.schedule", text, wrong)
-    if "TZ" in text and not had_zone:
-        detail = "cannot use TZ or CRON_TZ in schedule, use timeZone field instead"
-        causes.invalid("spec.schedule", text, detail)
-    elif "TZ" in text and "timeZone" in spec:
-        causes.invalid("spec.schedule", text, "cannot use both timeZone field and TZ or CRON_TZ in schedule")
-
-
-def _time_zone(causes: Causes, zone: str) -> None:
-    if not zone:
-        causes.invalid("spec.timeZone", zone, "timeZone must be nil or non-empty string")
-    elif zone.lower() == "local":
-        causes.invalid("spec.timeZone", zone, "timeZone must be an explicit time zone as defined in the IANA database")
-    elif zone not in zoneinfo.available_timezones():
-        causes.invalid("spec.timeZone", zone, f"unknown time zone {zone}")
-
-
-def _job_template(causes: Causes, spec: Obj, path: str) -> None:
-    job_spec(causes, spec, path)
-    if "selector" in spec:
-        causes.invalid(f"{path}.selector", shown_selector(spec["selector"]), "`selector` will be auto-generated")
-    if spec.get("manualSelector"):
-        causes.unsupported(f"{path}.manualSelector", True, ("nil", "false"))
-
-
-def _cron_name(name: str) -> Iterable[str]:
-    wrong = list(names.dns_subdomain(name))
-    if len(name) > _CRON_NAME_MAX:
-        wrong.append(f"must be no more than {_CRON_NAME_MAX} characters")
-    return wrong
-
-
-RULES = {
-    "CronJob": Rules(create=_cron_job, update=_cron_job_change, name=_cron_name),
-    "Job": Rules(create=_job, update=_job_update, status=_job_status),
-}
+KIND = Kind(
+    rules=Rules(create=_create, update=_update, status=_status),
+    rest=RestRules(default_propagation="Orphan"),
+    defaults=_defaults,
+    counted=("spec",),
+    prepare_create=_prepare_create,
+)
