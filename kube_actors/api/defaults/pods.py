@@ -75,9 +75,16 @@ def _container(container: Obj) -> None:
     for name in ("livenessProbe", "readinessProbe", "startupProbe"):
         if name in container:
             _probe(container[name])
-    for hook in (container.get("lifecycle") or {}).values():
-        if isinstance(hook, dict):
-            _http_get(hook.get("httpGet"))
+    if "lifecycle" in container:
+        _lifecycle(container)
+
+
+def _lifecycle(container: Obj) -> None:
+    hooks = container["lifecycle"]
+    if hooks.pop("stopSignal", None) and not hooks:  # its feature is off by default
+        del container["lifecycle"]
+    for hook in hooks.values():
+        _http_get(hook.get("httpGet"))
 
 
 def pull_policy(image: str) -> str:

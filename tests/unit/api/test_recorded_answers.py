@@ -35,8 +35,8 @@ SERVER_MADE = re.compile(
     r"|\.spec\.(initContainers|containers)\[\d+\]\.(volumeMounts|resources)\b.*"
     r"|\.spec\.ports\[\d+\]\.nodePort|\.status\.(conditions|qosClass)\b.*|.*[tT]ime(stamp)?"
 )
-# Cases that need another object: other admission rules decide them, or feature gates of the recorded server.
-ADMITTED = {"limitrange-apply", "limitrange-defaults", "lifecycle-stop-signal-and-restart-rules"}
+# Cases that need another object: other admission rules decide them.
+ADMITTED = {"limitrange-apply", "limitrange-defaults"}
 ADMISSION_FILES = {"policies", "quota-limits"}
 VALUES = {"ns": "rp-1", "run": "abcdef12", "uid0": "0c0ffee0-0000-4000-8000-000000000000", "rv0": "1"}
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
