@@ -206,20 +206,24 @@ def _paths(resources: Iterable[Resource], prefix: str, *, v3: bool) -> Raw:
         known = resource.custom or name in schema.definitions()
         reference = {"$ref": prefix + name} if known else {"type": "object"}
         base = resource.path("{namespace}" if resource.namespaced else "")
+        in_path = ["namespace"] if resource.namespaced else []
         collection = {verb: _operation(resource, verb, reference, v3) for verb in _COLLECTION if verb in resource.verbs}
         if collection:
-            paths[base] = _methods(collection)
+            paths[base] = _path_item(collection, in_path, v3)
         single = {verb: _operation(resource, verb, reference, v3) for verb in _OBJECT if verb in resource.verbs}
         if single:
-            paths[f"{base}/{{name}}"] = _methods(single)
+            paths[f"{base}/{{name}}"] = _path_item(single, [*in_path, "name"], v3)
             if "status" in resource.subresources:
                 written = {verb: found for verb, found in single.items() if verb != "delete"}
-                paths[f"{base}/{{name}}/status"] = _methods(written)
+                paths[f"{base}/{{name}}/status"] = _path_item(written, [*in_path, "name"], v3)
     return paths
 
 
-def _methods(operations: dict[str, Raw]) -> Raw:
-    return {_ACTIONS.get(verb, "delete"): operation for verb, operation in operations.items()}
+def _path_item(operations: dict[str, Raw], in_path: Iterable[str], v3: bool) -> Raw:
+    """The operations of a path, and the parameters in it that they share."""
+    methods: Raw = {_ACTIONS.get(verb, "delete"): operation for verb, operation in operations.items()}
+    parameters = [_parameter(name, v3) | {"in": "path", "required": True} for name in in_path]
+    return methods | ({"parameters": parameters} if parameters else {})
 
 
 def _operation(resource: Resource, verb: str, reference: Raw, v3: bool) -> Raw:

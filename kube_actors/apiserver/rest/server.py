@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import tempfile
@@ -236,6 +237,10 @@ def _reads_protobuf(exchange: Exchange) -> bool:
     return form.media_type == negotiation.PROTOBUF
 
 
+# Kubernetes drops a warning that could not stand in a header: one with control characters, or that is no UTF-8.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
 def _response(answer: Answer, exchange: Exchange) -> web.Response:
     headers = {
         "Audit-Id": exchange.identifier,
@@ -245,8 +250,9 @@ def _response(answer: Answer, exchange: Exchange) -> web.Response:
     }
     response = web.Response(body=answer.body, status=answer.code, headers=headers)
     for warning in exchange.warnings:
-        text = warning.replace("\\", "\\\\").replace('"', '\\"')
-        response.headers.add("Warning", f'299 - "{text}"')
+        if _CONTROL.search(warning) is None:
+            text = warning.replace("\\", "\\\\").replace('"', '\\"')
+            response.headers.add("Warning", f'299 - "{text}"')
     return response
 
 

@@ -1,0 +1,66 @@
+"""Random requests by the published OpenAPI documents: none may end in an error of ours, in a crash or in silence.
+
+schemathesis makes the requests. KUBE_ACTORS_FUZZ_SECONDS looks longer, with another seed each time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from kube_actors.cluster.embedded import Cluster
+
+SECONDS = int(os.environ.get("KUBE_ACTORS_FUZZ_SECONDS", "0"))
+DOCUMENTS = ("api/v1", "apis/apps/v1", "apis/apiextensions.k8s.io/v1")
+TOOL = Path(sys.executable).with_name("schemathesis")
+# Kubernetes itself answers a faulty binding with 500.
+EXCLUDED = ("--exclude-path-regex", "/bindings$")
+
+
+async def fuzz(cluster: Cluster, document: str, home: Path) -> tuple[int, str]:
+    """One document's run: the exit code, and what was printed."""
+    length = ["--max-time", str(SECONDS)] if SECONDS else ["--seed", "1"]
+    process = await asyncio.create_subprocess_exec(
+        str(TOOL),
+        "run",
+        f"{cluster.rest_url}/openapi/v3/{document}",
+        *("--url", cluster.rest_url),
+        *("--header", f"Authorization: Bearer {cluster.token}"),
+        *("--tls-verify", "false"),
+        *("--checks", "not_a_server_error"),
+        *("--phases", "fuzzing"),
+        *("--max-examples", "2"),
+        *EXCLUDED,
+        *length,
+        cwd=home,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        printed, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    return process.returncode or 0, printed.decode(errors="replace")
+
+
+@pytest.mark.timeout(300 + len(DOCUMENTS) * SECONDS)
+async def test_random_requests_are_answered_and_none_with_a_server_error(tmp_path: Path) -> None:
+    assert shutil.which(str(TOOL)), "schemathesis is not installed"
+    async with Cluster(nodes=1) as cluster:
+        for document in DOCUMENTS:
+            code, printed = await fuzz(cluster, document, tmp_path)
+            assert code == 0, printed
+        headers = {"Authorization": f"Bearer {cluster.token}"}
+        async with (
+            aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(ssl=False)) as session,
+            session.get(f"{cluster.rest_url}/readyz") as response,
+        ):
+            assert await response.text() == "ok"
