@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cache
 
 from kube_actors.aio.clock import Clock
-from kube_actors.api import Obj, decode, encoding, errors, kinds, validation
+from kube_actors.api import Obj, decode, encoding, errors, kinds, validation, warnings
 from kube_actors.api.decode import DecodeError
 from kube_actors.api.resources import COMPONENT_STATUSES, PODS, Resource, builtin
 from kube_actors.apiserver import (
@@ -94,6 +94,8 @@ class Operations:
             request.authorized = verb
         if not request.target.subresource and verb not in request.target.resource.verbs:
             raise method_not_allowed()
+        if deprecated := warnings.of_resource(request.target.resource):
+            request.warn(deprecated)
 
     async def get(self, request: Request, resource_version: str = "") -> bytes:
         """One object; with subresource scale, its Scale."""

@@ -13,6 +13,7 @@ from kube_actors.apiserver.admission.chain import Lookup, Plugin
 from kube_actors.apiserver.admission.default_ingress_class import DefaultIngressClass
 from kube_actors.apiserver.admission.default_storage_class import DefaultStorageClass
 from kube_actors.apiserver.admission.default_toleration_seconds import DefaultTolerationSeconds
+from kube_actors.apiserver.admission.deprecations import Deprecations
 from kube_actors.apiserver.admission.limit_ranger import LimitRanger
 from kube_actors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kube_actors.apiserver.admission.node_restriction import NodeRestriction
@@ -78,6 +79,7 @@ def default_plugins(sources: Sources) -> list[Plugin]:
         MutatingAdmissionPolicy(lookup, policies),
         MutatingAdmissionWebhook(Hooks(lookup, MUTATING), caller),
         ValidatingAdmissionPolicy(lookup, policies),
+        Deprecations(),
         ValidatingAdmissionWebhook(Hooks(lookup, VALIDATING), caller),
         ResourceQuota(sources.ledger, sources.clock),
         # Not a plugin of Kubernetes', but of the registry of roles: it has to see what all others made of the object.
