@@ -24,14 +24,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 RAY_PORT = 6379
-# A node that is gone is known to be after a second or two, not after a minute.
-HEALTH = {
-    "RAY_health_check_initial_delay_ms": "500",
-    "RAY_health_check_period_ms": "500",
-    "RAY_health_check_timeout_ms": "1000",
+# A node that is gone is known to be after seconds, not after a minute; one that starts may be slow.
+PATIENCE = {
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
     "RAY_health_check_failure_threshold": "3",
+    "RAY_raylet_start_wait_time_s": "120",
 }
 NETWORK = "10.77.0"
 
@@ -67,7 +67,7 @@ class Host:
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(self._lab.token)}
-        return {**kept, **token, **HEALTH, "KUBE_ACTORS_HOME": str(self.home)}
+        return {**kept, **token, **PATIENCE, "KUBE_ACTORS_HOME": str(self.home)}
 
     def command(self, command: Sequence[str]) -> list[str]:
         return ["nsenter", f"--net=/var/run/netns/{self.namespace}", *command]

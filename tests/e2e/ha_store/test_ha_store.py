@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +28,7 @@ store: {%s}
 runtime: simulated
 ray: {objectStoreMemory: 80000000}
 """
+STORE = "engine: etcd, members: 3, port: 0"
 MEMBERS = ("storemember-1", "storemember-2", "storemember-3")
 
 
@@ -116,8 +116,8 @@ def replicas(kactl: Any) -> int:
     return int(found["status"].get("readyReplicas", 0))
 
 
-def test_a_cluster_survives_the_loss_of_a_member_and_ends_without_a_trace(kactl: Any) -> None:
-    up(kactl, "engine: etcd, members: 3, port: 0")
+def test_members_come_back_are_replaced_and_restored_and_end_without_a_trace(kactl: Any) -> None:
+    up(kactl, STORE)
     demo = Path(__file__).parents[3] / "cluster_configs" / "demo.yaml"
     kactl("apply", "-f", str(demo))
     kactl("rollout", "status", "deployment/web", "-n", "demo")
@@ -129,25 +129,33 @@ def test_a_cluster_survives_the_loss_of_a_member_and_ends_without_a_trace(kactl:
     before, actor = process_of(kactl, leader), actor_of(kactl, leader)
     os.kill(before, signal.SIGKILL)
     os.kill(actor, signal.SIGKILL)
-    scale(kactl, 5)
-    until(kactl, lambda _: replicas(kactl) == 5)
-    until(kactl, all_well)
-    assert process_of(kactl, leader) != before
-
     # An actor alone: etcd goes on running, and is adopted.
     other = next(name for name in MEMBERS if name != leader)
-    kept, actor = process_of(kactl, other), actor_of(kactl, other)
-    os.kill(actor, signal.SIGKILL)
-    until(kactl, lambda _: actor_of(kactl, other) not in (0, actor))
+    kept, keeper = process_of(kactl, other), actor_of(kactl, other)
+    os.kill(keeper, signal.SIGKILL)
+    scale(kactl, 5)
+    until(kactl, lambda _: replicas(kactl) == 5)
+    until(kactl, lambda _: actor_of(kactl, other) not in (0, keeper))
     until(kactl, all_well)
+    assert process_of(kactl, leader) != before
     assert process_of(kactl, other) == kept
     assert kept in etcds(kactl.home)
 
+    # A restore is one member with the backup's objects; the others have lost theirs, and join it.
+    backup = kactl.home / "a.backup"
+    kactl("backup", str(backup))
+    kactl("delete", "deployment", "web", "-n", "demo")
     kactl("down")
     assert etcds(kactl.home) == []
     code, _, err = kactl.run("up")
     assert code == 1
     assert "this cluster has its objects in members of an etcd" in err.strip().splitlines()[-1]
+    kactl("restore", str(backup), "--force")
+    up(kactl, STORE)
+    assert replicas(kactl) == 5
+    until(kactl, all_well, seconds=90)
+    kactl("down")
+    assert etcds(kactl.home) == []
 
 
 def scale(kactl: Any, count: int) -> None:
@@ -162,37 +170,3 @@ def scale(kactl: Any, count: int) -> None:
     path = kactl.home / "scaled.json"
     path.write_text(json.dumps(manifest))
     kactl("apply", "-f", str(path))
-
-
-def test_objects_are_there_again_after_down_and_up_and_a_lost_member_is_replaced(kactl: Any) -> None:
-    up(kactl, "engine: etcd, members: 3, port: 0")
-    manifest = kactl.home / "kept.json"
-    manifest.write_text(json.dumps({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "kept"}}))
-    kactl("apply", "-f", str(manifest))
-    kactl("down")
-    shutil.rmtree(kactl.home / "default" / "etcd" / "storemember-2")
-    (kactl.home / "default" / "etcd" / "storemember-2.member").unlink()
-    up(kactl, "engine: etcd, members: 3, port: 0")
-    assert "kept" in kactl("get", "configmap", "kept")
-    until(kactl, all_well)
-
-
-def test_an_etcd_that_exists_is_used_and_left_alone(kactl: Any, tmp_path: Path) -> None:
-    client, peer = "http://127.0.0.1:23979", "http://127.0.0.1:23980"
-    with subprocess.Popen(
-        ["etcd", "--data-dir", str(tmp_path / "data"), "--logger", "zap", "--log-level", "error",
-         "--listen-client-urls", client, "--advertise-client-urls", client, "--listen-peer-urls", peer,
-         "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    ) as etcd:  # fmt: skip
-        try:
-            time.sleep(2)
-            up(kactl, f"endpoints: [{client!r}]")
-            found = status(kactl)
-            assert [(member["address"], member["role"]) for member in found["store"]] == [("127.0.0.1:23979", "leader")]
-            assert not [each for each in found["components"] if "Store" in each["kind"]]
-            assert "kubernetes" in kactl("get", "services")
-            kactl("down")
-            assert etcd.poll() is None
-        finally:
-            etcd.kill()
