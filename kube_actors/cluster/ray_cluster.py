@@ -265,7 +265,7 @@ def _end(found: ClusterRecord, paths: ClusterPaths, report: Report, note: Report
     if found.ray is not None:
         ray_process.disconnect()
         # The end of a Ray of ours is the end of actors that had not all started.
-        if found.live and (found.ray.joined or found.phase != STARTING):
+        if found.ray.joined or (found.live and found.phase != STARTING):
             _end_actors(found, report, note)
         report("Leaving Ray" if found.ray.joined else "Stopping Ray")
         ray_process.disconnect()

@@ -128,8 +128,8 @@ class Supervisor:
         self._thread.join(ANSWER_SECONDS * 2)
 
     def plan(self) -> ClusterPlan:
-        """The cluster's plan, with the store's members where they are now."""
-        return self._plan
+        """The cluster's plan, with the store's members as they are on record now."""
+        return layout.current(self._plan)
 
     def authority(self) -> bytes:
         """The certificate of the cluster's authority, PEM."""
