@@ -2,7 +2,7 @@
 
     with HostLab() as lab:
         head, *others = lab.add(3)
-        head.start_ray(); others[0].start_ray(head)
+        for host in lab.hosts: host.start_ray(head if host is not head else None); host.wait_for_ray()
         head.command(["kactl", "up"])      the command line that runs something there
         others[0].lose()                   every process and the cable at once, as a machine that loses its power
 
@@ -73,7 +73,7 @@ class Host:
         return ["nsenter", f"--net=/var/run/netns/{self.namespace}", *command]
 
     def start_ray(self, head: Host | None = None, labels: str = "") -> None:
-        """Returns at once; see `wait_for_ray`."""
+        """Returns at once; see `wait_for_ray`. One at a time: they share a folder for sockets, and would the names."""
         where = [f"--address={head.address}:{RAY_PORT}"] if head else ["--head", f"--port={RAY_PORT}"]
         more = [] if head else ["--include-dashboard=false", "--temp-dir", str(self._lab.folder / "ray")]
         command = [

@@ -146,7 +146,6 @@ def test_a_host_is_lost_no_acknowledged_write_is_and_its_member_gets_another_hos
     head.wait_for_ray()
     for host in (second, third):
         host.start_ray(head, labels="disk=fast")
-    for host in (second, third):
         host.wait_for_ray()
     kactl = Kactl(head)
     config = head.home / "config.yaml"
