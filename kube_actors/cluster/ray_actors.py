@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import ray
@@ -21,7 +21,7 @@ from kube_actors.cluster.actors import components
 from kube_actors.cluster.desired import NAMESPACE, SUPERVISOR, ActorSpec, Health, Observed
 from kube_actors.cluster.hosts import Host
 from kube_actors.cluster.plan import MASTER, ClusterPlan
-from kube_actors.cluster.ray_text import creation_error
+from kube_actors.cluster.ray_text import creation_error, task_error
 
 # uvloop would change the loop under gRPC; OpenMP would start a thread a core in every actor.
 ENVIRONMENT = {"RAY_USE_UVLOOP": "0", "OMP_NUM_THREADS": "1"}
@@ -91,13 +91,27 @@ class RayActors:
     def hosts(self) -> list[Host]:
         return alive_hosts()
 
-    def run_on(self, host: str, work: Callable[..., Any], *arguments: Any, seconds: float) -> Any:
-        """The answer of a function that runs on that host. Raises RayError, ConfigError where the host is gone."""
-        placed = self._place(host)
-        if placed is None:
-            raise ConfigError(f"the Ray node {host} is gone")
-        task = ray.remote(work).options(num_cpus=0, max_retries=0, runtime_env=OPTIONS["runtime_env"], **placed)
-        return ray.get(task.remote(*arguments), timeout=seconds)
+    def ask_hosts(
+        self, hosts: Iterable[str], work: Callable[..., Any], *arguments: Any, seconds: float
+    ) -> dict[str, Any]:
+        """What a function of ours says on each host, all at once; a ConfigError where it says nothing."""
+        answers: dict[str, Any] = {}
+        calls = {}
+        for host in hosts:
+            placed = self._place(host)
+            if placed is None:
+                answers[host] = ConfigError(f"the Ray node {host} is gone")
+                continue
+            options = {"num_cpus": 0, "max_retries": 0, "runtime_env": OPTIONS["runtime_env"], **placed}
+            calls[host] = ray.remote(work).options(**options).remote(*arguments)
+        if calls:
+            ray.wait(list(calls.values()), num_returns=len(calls), timeout=seconds, fetch_local=False)
+        for host, call in calls.items():
+            try:
+                answers[host] = ray.get(call, timeout=0)
+            except RayError as error:
+                answers[host] = ConfigError(task_error(error))
+        return answers
 
     def _options(self, host: str) -> dict[str, Any] | None:
         placed = self._place(host)

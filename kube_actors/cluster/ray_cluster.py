@@ -18,6 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import kube_actors
 from kube_actors.api.errors import ConfigError
 from kube_actors.api.meta import is_true, name_of
 from kube_actors.api.resources import NODES
@@ -36,6 +37,7 @@ from kube_actors.cluster.settings import seconds
 
 if TYPE_CHECKING:
     from kube_actors.cluster.etcd.status import MemberReport
+    from kube_actors.cluster.ray_actors import RayActors
 
 # What the caller shows: what is happening now.
 Report = Callable[[str], None]
@@ -223,6 +225,7 @@ def _start_actors(resolved: ClusterPlan, report: Report) -> None:
     # What belongs on a host that is away is the supervisor's to place.
     there = {"", *(host.address for host in actors.hosts())}
     specs = [spec for spec in desired_actors(resolved) if spec.host in there]
+    _require_same_version(resolved, actors, {spec.host for spec in specs})
     for spec in specs:
         actors.create(spec)
     supervisor = actors.create_supervisor()
@@ -240,6 +243,20 @@ def _start_actors(resolved: ClusterPlan, report: Report) -> None:
             names = ", ".join(spec.name for spec in waiting)
             raise ConfigError(f"{names} did not start within {ACTORS_SECONDS:.0f} s; see {resolved.paths.logs}")
     actors.wait(supervisor, ACTORS_SECONDS)
+
+
+def _require_same_version(resolved: ClusterPlan, actors: RayActors, hosts: set[str]) -> None:
+    """Raise ConfigError for the first host with another kube-actors, or none."""
+    if resolved.spread is None:
+        return
+    for host, found in actors.ask_hosts(sorted(hosts), installed_version, seconds=ACTORS_SECONDS).items():
+        if found != installed_version():
+            raise ConfigError(f"{host} needs kube-actors {installed_version()}, as this machine has; there: {found}")
+
+
+def installed_version() -> str:
+    """Of kube-actors, on the machine where it is called."""
+    return kube_actors.__version__
 
 
 async def _nodes_ready(resolved: ClusterPlan, pki: Pki) -> None:

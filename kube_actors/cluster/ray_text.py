@@ -18,3 +18,9 @@ def creation_error(error: Exception) -> str:
         return ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1]
+
+
+def task_error(error: Exception) -> str:
+    """The same about a function that did not answer: its exception's last line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

@@ -7,7 +7,7 @@ cluster that was killed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol
 
 import structlog
@@ -46,34 +46,31 @@ def _members(plan: ClusterPlan) -> list[Coroutine[Any, Any, None]]:
     return [end(plan.paths.etcd, member.name) for member in plan.etcd.members]
 
 
-class Runner(Protocol):
+class Hosts(Protocol):
     """See `ray_actors.RayActors`."""
 
-    def run_on(self, host: str, work: Callable[..., Any], *arguments: Any, seconds: float) -> Any: ...
+    def ask_hosts(
+        self, hosts: Iterable[str], work: Callable[..., Any], *arguments: Any, seconds: float
+    ) -> dict[str, Any]: ...
 
 
-def sweep_hosts(plan: ClusterPlan, runner: Runner) -> list[str]:
+def sweep_hosts(plan: ClusterPlan, hosts: Hosts) -> list[str]:
     """End what is left of the store's members on other hosts; one line for each host that does not answer."""
     if plan.etcd is None or plan.spread is None:
         return []
-    problems = []
-    for member in plan.etcd.members:
-        if member.host == plan.spread.master:
-            continue
-        try:
-            runner.run_on(member.host, _end_member, plan.name, member.name, seconds=HOST_SECONDS)
-        except Exception as error:  # noqa: BLE001  (the boundary: whatever Ray says, the other hosts are next)
-            reason = str(error).strip().partition("\n")[0]
-            problems.append(f"{member.name} on {member.host}, if it runs there still: {reason}")
-    return problems
+    there = [member.host for member in plan.etcd.members if member.host != plan.spread.master]
+    names = [member.name for member in plan.etcd.members]
+    answers = hosts.ask_hosts(there, _end_members, plan.name, names, seconds=HOST_SECONDS)
+    return [f"etcd on {host}, if it runs there: {why}" for host, why in answers.items() if why is not None]
 
 
-def _end_member(cluster: str, member: str) -> None:
-    """Runs on the member's host."""
+def _end_members(cluster: str, names: list[str]) -> None:
+    """Runs on a host of theirs."""
     from kube_actors.cluster.etcd.process import end
     from kube_actors.cluster.paths import of_cluster
 
-    asyncio.run(end(of_cluster(cluster).etcd, member))
+    for name in names:
+        asyncio.run(end(of_cluster(cluster).etcd, name))
 
 
 async def _pods(plan: ClusterPlan) -> list[BaseException | None]:

@@ -12,7 +12,7 @@ from kube_actors.api.errors import ConfigError
 from kube_actors.cluster import ports, ray_process
 from kube_actors.cluster.config import RaySection
 from kube_actors.cluster.paths import ClusterPaths
-from kube_actors.cluster.ray_text import creation_error
+from kube_actors.cluster.ray_text import creation_error, task_error
 
 
 def test_a_missing_ray_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,3 +85,9 @@ def test_another_error_of_a_constructor_is_its_last_line() -> None:
 
 def test_an_actor_whose_process_died_has_no_error() -> None:
     assert creation_error(Exception("The actor is dead because its worker process has died.")) == ""
+
+
+def test_a_host_without_kube_actors_says_so_in_one_line() -> None:
+    text = "ray::installed_version() (pid=1)\n  File x\nModuleNotFoundError: No module named 'kube_actors'\n"
+    assert task_error(Exception(text)) == "ModuleNotFoundError: No module named 'kube_actors'"
+    assert task_error(TimeoutError()) == "TimeoutError"
