@@ -36,7 +36,8 @@ from kube_actors.controllers.namespace.controller import Discovery
 
 log = structlog.get_logger(__name__)
 
-DISCOVERY_PERIOD = 30.0
+# Kubernetes looks every 30 s; the question is cheap here, and until then nobody collects what new custom resources own.
+DISCOVERY_PERIOD = 5.0
 SYNC_WAIT = 30.0
 
 
