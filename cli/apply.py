@@ -1,7 +1,8 @@
-"""kactl apply: kubectl's client-side apply.
+"""kactl apply: kubectl's client-side apply, and with --server-side the server's.
 
 The annotation `last-applied-configuration` keeps what was applied; the next apply makes a three-way patch
 of that, the file and the object as it is. So fields that others set stay, and those taken out of the file go.
+The server's own apply knows from metadata.managedFields what was applied; it refuses to change what others own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from kube_actors.api import Obj, patch, schema
 from kube_actors.api.errors import AlreadyExists, ApiError, Conflict, NotFound
 from kube_actors.api.resources import Resource
 from kube_actors.client.client import KubeClient
-from kube_actors.client.types import MERGE_PATCH, STRATEGIC_MERGE_PATCH
+from kube_actors.client.types import APPLY_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH
 from kube_actors.cluster import loop
 
 from . import documents, scope, session
@@ -27,6 +28,7 @@ from .names import Names, display, resource_display
 ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 # The name under which kubectl's client-side apply owns fields, so that both may apply one object.
 MANAGER = "kubectl-client-side-apply"
+SERVER_SIDE_MANAGER = "kubectl"
 VALIDATION = {"strict": "Strict", "true": "Strict", "warn": "Warn", "ignore": "Ignore", "false": "Ignore"}
 # Somebody else may write between our read and our patch.
 ATTEMPTS = 5
@@ -40,6 +42,12 @@ async def apply(arguments: argparse.Namespace) -> int:
     """Apply all objects; those that fail do not keep the others from being applied."""
     if arguments.validate not in VALIDATION:
         raise Failure(f'error: invalid - validate option "{arguments.validate}"; must be one of: strict, warn, ignore')
+    if arguments.server_side and arguments.dry_run == "client":
+        raise Failure(
+            "error: --dry-run=client doesn't work with --server-side (did you mean --dry-run=server instead?)"
+        )
+    if arguments.force_conflicts and not arguments.server_side:
+        raise Failure("error: --force-conflicts only works with --server-side")
     manifests = load(arguments.filename, arguments.recursive)
     failures = 0
     results: list[Obj] = []
@@ -61,10 +69,12 @@ async def apply(arguments: argparse.Namespace) -> int:
 async def _one(arguments: argparse.Namespace, client: KubeClient, names: Names, manifest: Manifest) -> Obj:
     resource = names.of_object(manifest.obj, manifest.source)
     namespace = scope.manifest_namespace(arguments, resource, manifest)
+    if arguments.server_side:
+        return await _by_server(arguments, client, resource, _placed(manifest.obj, namespace), namespace)
     wanted = with_last_applied(_placed(manifest.obj, namespace))
     options: dict[str, Any] = {
         "dry_run": arguments.dry_run == "server",
-        "field_manager": MANAGER,
+        "field_manager": arguments.field_manager or MANAGER,
         "field_validation": VALIDATION[arguments.validate],
     }
     for attempt in range(1, ATTEMPTS + 1):
@@ -74,12 +84,35 @@ async def _one(arguments: argparse.Namespace, client: KubeClient, names: Names, 
         except (Conflict, AlreadyExists):
             if attempt == ATTEMPTS:
                 raise
+    _tell(arguments, display(resource, wanted["metadata"]["name"]), verb)
+    return result
+
+
+async def _by_server(
+    arguments: argparse.Namespace, client: KubeClient, resource: Resource, wanted: Obj, namespace: str
+) -> Obj:
+    name = wanted["metadata"]["name"]
+    result = await client.patch(
+        resource,
+        name,
+        wanted,
+        namespace,
+        type=APPLY_PATCH,
+        force=arguments.force_conflicts,
+        dry_run=arguments.dry_run == "server",
+        field_manager=arguments.field_manager or SERVER_SIDE_MANAGER,
+        field_validation=VALIDATION[arguments.validate],
+    )
+    _tell(arguments, display(resource, name), "serverside-applied")
+    return result
+
+
+def _tell(arguments: argparse.Namespace, shown: str, verb: str) -> None:
     if not arguments.output:
         note = {"client": " (dry run)", "server": " (server dry run)"}.get(arguments.dry_run, "")
-        print(f"{display(resource, wanted['metadata']['name'])} {verb}{note}", flush=True)
+        print(f"{shown} {verb}{note}", flush=True)
     elif arguments.output == "name":
-        print(display(resource, wanted["metadata"]["name"]))
-    return result
+        print(shown)
 
 
 async def _make_so(

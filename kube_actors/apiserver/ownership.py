@@ -13,7 +13,7 @@ from functools import cache, lru_cache
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj, managed, schema
 from kube_actors.api.crd.definition import ServedVersion
-from kube_actors.api.managed import shapes
+from kube_actors.api.managed import entries, shapes
 from kube_actors.api.managed.fields import Fields, of_path, union
 from kube_actors.api.managed.ownership import Writer
 from kube_actors.api.managed.shapes import Shape
@@ -26,6 +26,10 @@ from kube_actors.apiserver.request import Request, User, WriteOptions
 # Sets metadata.managedFields of an object that is written over another, or over nothing.
 Record = Callable[[Obj, Obj | None], None]
 
+_INVALID = (
+    ".metadata.managedFields was in an invalid state after admission; this could be caused by an outdated mutating "
+    "admission controller; please fix your requests: "
+)
 _STATUS_KEEPS: dict[str, Fields] = {
     "Deployment": of_path("f:metadata", "f:labels"),
     "Pod": union(of_path("f:metadata", "f:deletionTimestamp"), of_path("f:metadata", "f:ownerReferences")),
@@ -91,6 +95,21 @@ def applier(request: Request, options: WriteOptions, config: Obj, now: float) ->
         return managed.apply(types, current, config, who, force=bool(options.force))
 
     return change
+
+
+def keep_valid(request: Request, obj: Obj, recorded: object) -> None:
+    """Put back the managedFields that were recorded before admission, where admission left none that can be."""
+    metadata = obj["metadata"]
+    found = metadata.get("managedFields")
+    if found is None or found is recorded or found == recorded:
+        return
+    try:
+        metadata["managedFields"] = entries.checked(found)
+    except ValueError as error:
+        request.warn(f"{_INVALID}{error}")
+        metadata["managedFields"] = recorded
+        if recorded is None:
+            del metadata["managedFields"]
 
 
 def writer(request: Request, options: WriteOptions, now: float) -> Writer:

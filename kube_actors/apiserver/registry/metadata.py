@@ -9,10 +9,14 @@ from functools import lru_cache
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj, errors
 from kube_actors.api.resources import Resource
-from kube_actors.apiserver.request import Target
+from kube_actors.apiserver.request import Request, Target
 
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"  # no vowels, nothing that looks like another: no words by chance
 _SUFFIX = 5
+_OWNERS_DOUBLED = (
+    ".metadata.ownerReferences contains duplicate entries{}; API server dedups owner references in 1.20+, and may "
+    "reject such requests as early as 1.24; please fix your requests; duplicate UID(s) observed: "
+)
 _MAX_BASE = 63 - _SUFFIX
 # The metadata that an update does not change, whatever it says.
 _FIXED = ("creationTimestamp", "generation")
@@ -32,6 +36,23 @@ def check_namespace(target: Target, obj: Obj) -> None:
     if stated and stated != target.namespace:
         raise errors.BadRequest("the namespace of the provided object does not match the namespace sent on the request")
     metadata["namespace"] = target.namespace
+
+
+def dedup_owners(request: Request, obj: Obj, when: str = "") -> None:
+    """Keep one of owner references that are the same, and tell the client."""
+    owners = obj["metadata"].get("ownerReferences") or ()
+    if len(owners) < 2:
+        return
+    kept: list[Obj] = []
+    doubled: list[str] = []
+    for owner in owners:
+        if owner not in kept:
+            kept.append(owner)
+        else:
+            doubled.append(str(owner.get("uid", "")))
+    if doubled:
+        obj["metadata"]["ownerReferences"] = kept
+        request.warn(f"{_OWNERS_DOUBLED.format(when)}{', '.join(dict.fromkeys(doubled))}")
 
 
 def fill_new(obj: Obj, now: float) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj, encoding, errors, managed, validation
 from kube_actors.api.resources import Resource
-from kube_actors.apiserver import strategies, versions
+from kube_actors.apiserver import ownership, strategies, versions
 from kube_actors.apiserver.admission.chain import Attributes, Chain, Operation
 from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.cache.entry import Entry
@@ -31,6 +31,7 @@ Validate = Callable[[Resource, Obj, Obj], list[errors.Cause]]
 ATTEMPTS = 50
 # A generated name that exists is generated anew, so often.
 NAME_ATTEMPTS = 8
+AFTER_ADMISSION = " after mutating admission happens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,11 +117,14 @@ class Registry:
         strategy = strategies.of(target.resource)
         metadata.check_namespace(target, obj)
         generated = bool(obj["metadata"].get("generateName")) and not obj["metadata"].get("name")
+        metadata.dedup_owners(request, obj)
         if record is not None:
             record(obj, None)
+        recorded = obj["metadata"].get("managedFields")
         attributes = Attributes(request, Operation.CREATE, obj, None, options)
         await self.admission.admit(attributes)
         obj = attributes.obj or obj
+        _after_admission(request, obj, recorded)
         metadata.fill_new(obj, self._clock.now())
         strategy.stamp(obj, None, request.user, self._clock.now())
         for _ in range(NAME_ATTEMPTS if generated else 1):
@@ -266,9 +270,12 @@ class Registry:
         metadata.check_uid(resource, target.name, new, old)
         self._check_version(strategy, new, entry, target)
         metadata.keep_fixed(new, old)
+        metadata.dedup_owners(request, new)
         if record is not None:
             record(new, old)
+        recorded = new["metadata"].get("managedFields")
         attributes, new = await self._admit_update(request, new, old, options, mode)
+        _after_admission(request, new, recorded)
         reservation = None
         if mode.allocates:
             reservation = await strategy.begin_update(new, old, self._allocators)
@@ -388,6 +395,12 @@ class Registry:
     async def _read(self, resource: Resource, key: str) -> Entry | None:
         kv, _ = await self._storage.get(_store_key(resource, key))
         return _entry(key, kv)
+
+
+def _after_admission(request: Request, obj: Obj, recorded: object) -> None:
+    """Plugins and webhooks may have doubled owners and broken managedFields."""
+    metadata.dedup_owners(request, obj, AFTER_ADMISSION)
+    ownership.keep_valid(request, obj, recorded)
 
 
 async def _undo(reservation: Reservation | None) -> None:

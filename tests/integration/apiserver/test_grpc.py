@@ -10,7 +10,7 @@ import pytest
 from kube_actors.api import errors
 from kube_actors.api.resources import CONFIGMAPS, NODES, PODS
 from kube_actors.client.client import KubeClient
-from kube_actors.client.types import Binding
+from kube_actors.client.types import APPLY_PATCH, Binding
 from kube_actors.rpc.pb import api_pb2, node_pb2
 from kube_actors.rpc.server import Listener, Server, Service
 from kube_actors.rpc.tls import ClientTLS
@@ -165,3 +165,14 @@ async def test_the_server_tells_what_it_serves(client):
     found = {(one.group, one.plural) for one in await client.discover()}
     assert {("", "pods"), ("apps", "deployments")} <= found
     assert (await client.version()).git_version == "v1.36.0"
+
+
+async def test_server_side_apply_over_grpc(client):
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}, "data": {"k": "1"}}
+    await client.create(CONFIGMAPS, {**config, "metadata": {"name": "a", "namespace": "default"}})
+    changed = {**config, "data": {"k": "2"}}
+    with pytest.raises(errors.Conflict, match=r'conflict with "kubernetes-admin" using v1: \.data\.k'):
+        await client.patch(CONFIGMAPS, "a", changed, "default", type=APPLY_PATCH, field_manager="m")
+    text = b"apiVersion: v1\nkind: ConfigMap\ndata: {k: '2'}\n"
+    forced = await client.patch(CONFIGMAPS, "a", text, "default", type=APPLY_PATCH, field_manager="m", force=True)
+    assert [one["manager"] for one in forced["metadata"]["managedFields"]] == ["m", "kubernetes-admin"]

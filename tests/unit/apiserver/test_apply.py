@@ -8,7 +8,7 @@ import pytest
 
 from kube_actors.api import encoding, errors
 from kube_actors.api.resources import CONFIGMAPS, DEPLOYMENTS, PODS, builtin
-from kube_actors.apiserver.ownership import program
+from kube_actors.apiserver.ownership import keep_valid, program
 from kube_actors.apiserver.request import Request, Target, User, WriteOptions
 
 AUTOSCALERS = [builtin(f"autoscaling/{version}", "horizontalpodautoscalers") for version in ("v1", "v2")]
@@ -165,3 +165,21 @@ async def test_a_key_given_twice_is_told_or_refused(api):
     strict = replace(options, field_validation="Strict")
     with pytest.raises(errors.BadRequest, match=r"^error strict decoding YAML: error converting YAML to JSON: yaml: "):
         await api.pipeline.operations.patch(request, "application/apply-patch+yaml", body, strict)
+
+
+async def test_owners_given_twice_are_kept_once_and_told(api):
+    owner = {"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "u1"}
+    other = {**owner, "uid": "u2"}
+    request = api.request(CONFIGMAPS, "default")
+    body = encoding.dumps(_config(ownerReferences=[owner, other, owner]))
+    written = await api.pipeline.operations.create(request, body, WriteOptions())
+    assert encoding.loads(written.data)["metadata"]["ownerReferences"] == [owner, other]
+    assert request.warnings[0].endswith("please fix your requests; duplicate UID(s) observed: u1")
+
+
+def test_managed_fields_that_admission_broke_are_put_back(api):
+    request = api.request(CONFIGMAPS, "default", "a")
+    obj = {"metadata": {"managedFields": [{"manager": "m"}]}}
+    keep_valid(request, obj, None)
+    assert obj == {"metadata": {}}
+    assert "was in an invalid state after admission" in request.warnings[0]

@@ -122,6 +122,24 @@ async def test_the_annotation_is_kubectls(client: CommandClient, parse: Parse, w
     )
 
 
+async def test_server_side_apply_sends_the_file_as_it_is(
+    client: CommandClient, parse: Parse, write: Callable[..., str], capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[tuple[Any, ...]] = []
+
+    async def patch(resource: Any, name: str, patch: Any, namespace: str, **how: Any) -> Any:
+        sent.append((name, namespace, patch["data"], how["type"], how["field_manager"], how["force"]))
+        return patch
+
+    monkeypatch.setattr(client, "patch", patch)
+    words = ("apply", "--server-side", "--force-conflicts", "--field-manager=me", "-f", write(_config_map(a="1")))
+    assert await apply.apply(parse(*words)) == 0
+    assert sent == [("cm", "default", {"a": "1"}, "application/apply-patch+yaml", "me", True)]
+    assert capsys.readouterr().out == "configmap/cm serverside-applied\n"
+    with pytest.raises(Failure, match="--force-conflicts only works with --server-side"):
+        await apply.apply(parse("apply", "--force-conflicts", "-f", write(_config_map(a="1"))))
+
+
 async def test_one_object_that_fails_does_not_keep_the_others(
     client: CommandClient, parse: Parse, write: Callable[..., str], capsys: Any
 ) -> None:
