@@ -32,6 +32,8 @@ class CacheLookup:
 
     def all(self, resource: Resource, namespace: str = "") -> list[Obj]:
         bucket = self._cache.bucket(resource)
+        if not bucket:  # most clusters have no limits, no policies, no webhooks
+            return []
         return [self._decode(resource, entry) for entry in bucket.entries(*bucket.keys(namespace))]
 
     def _decode(self, resource: Resource, entry: Entry) -> Obj:

@@ -346,3 +346,25 @@ async def test_a_stream_is_asked_about_by_its_options(api: Api, hooks: Hooks) ->
     request = hooks.reviews[-1]["request"]
     assert (request["operation"], request["kind"]["kind"], request["name"]) == ("CONNECT", "PodExecOptions", "p")
     assert (request["object"]["command"], request["options"]) == (["sh", "-i"], None)
+
+
+async def test_a_custom_resource_is_asked_about_in_the_version_of_the_rule_and_pruned(api: Api, hooks: Hooks) -> None:
+    schema = {"type": "object", "properties": {"size": {"type": "integer"}, "color": {"type": "string"}}}
+    versions = [
+        {"name": name, "served": True, "storage": name == "v1", "schema": {"openAPIV3Schema": schema}}
+        for name in ("v1", "v2")
+    ]
+    names = {"plural": "things", "kind": "Thing"}
+    spec = {"group": "example.com", "scope": "Namespaced", "names": names, "versions": versions}
+    crd = {"metadata": {"name": "things.example.com"}, "spec": spec}
+    await api.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+    rule = {"apiGroups": ["example.com"], "apiVersions": ["v2"], "operations": ["CREATE"], "resources": ["things"]}
+    changes = [{"op": "add", "path": f"/{key}", "value": value} for key, value in (("size", 7), ("odd", 1))]
+    await hooks.add("mutating", "thing", lambda request: patch(*changes), rules=[rule])
+    thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}, "color": "red"}
+    made = await api.send("POST", "/apis/example.com/v1/namespaces/default/things", thing)
+    assert made["http"] == 201, made
+    request = hooks.reviews[-1]["request"]
+    assert (request["object"]["apiVersion"], request["requestKind"]["version"]) == ("example.com/v2", "v1")
+    assert (made["apiVersion"], made["size"], made["color"]) == ("example.com/v1", 7, "red")
+    assert "odd" not in made
