@@ -12,6 +12,18 @@ RUNTIMES = ("auto", "docker", "process", "simulated")
 class _Parser(argparse.ArgumentParser):
     """A wrong command line is one line on stderr and exit code 1, as every other failure."""
 
+    # Of a command that takes another: what follows `--`.
+    takes_command = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        words = list(args or ())
+        if not self.takes_command or "--" not in words:
+            return super().parse_known_args(args, namespace)
+        end = words.index("--")
+        parsed, rest = super().parse_known_args(words[:end], namespace)
+        parsed.command = words[end + 1 :]
+        return parsed, rest
+
     def error(self, message: str) -> NoReturn:
         print(f"error: {message}; see '{self.prog} --help'", file=sys.stderr)
         raise SystemExit(1)
@@ -21,7 +33,7 @@ def build() -> argparse.ArgumentParser:
     """The parser; what it returns has `module`, the module of the command."""
     parser = _Parser(prog="kactl", description="Start and use a Kubernetes cluster whose components are Ray actors.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
-    for add in (_clusters, _backups, _reading, _writing, _waiting, _information, _components):
+    for add in (_clusters, _backups, _reading, _streams, _writing, _waiting, _information, _components):
         add(commands)
     return parser
 
@@ -111,6 +123,27 @@ def _reading(commands: Any) -> None:
     logs.add_argument("--tail", type=int, default=None, metavar="LINES")
     logs.add_argument("--since", default="", metavar="DURATION")
     logs.add_argument("--limit-bytes", type=int, default=None, metavar="N")
+
+
+def _streams(commands: Any) -> None:
+    execute = _api_command(commands, "exec", "execute", "run a command in a container")
+    attach = _api_command(commands, "attach", "execute", "take part in a container's main process")
+    for verb, parser in (("exec", execute), ("attach", attach)):
+        parser.set_defaults(verb=verb, command=[])
+        parser.add_argument("-c", "--container", default="", metavar="NAME")
+        parser.add_argument("-i", "--stdin", action="store_true", help="pass this program's input on")
+        parser.add_argument("-t", "--tty", action="store_true", help="the input is a terminal")
+        parser.add_argument("pod", metavar="POD")
+    execute.takes_command = True  # type: ignore[attr-defined]
+    execute.usage = "kactl exec [-i] [-t] [-c NAME] [-n NAME] POD -- COMMAND [ARGUMENT ...]"
+    forward = _api_command(commands, "port-forward", "port_forward", "lead ports of this machine to ports of a pod")
+    forward.add_argument("pod", metavar="POD")
+    forward.add_argument("ports", nargs="+", metavar="[LOCAL:]REMOTE")
+    forward.add_argument("--address", default="127.0.0.1", help="where to listen (default: 127.0.0.1)")
+    copy = _api_command(commands, "cp", "copy", "copy files from or to a container, which needs tar for it")
+    copy.add_argument("source", metavar="SOURCE")
+    copy.add_argument("target", metavar="TARGET", help="one of the two is [NAMESPACE/]POD:PATH")
+    copy.add_argument("-c", "--container", default="", metavar="NAME")
 
 
 def _writing(commands: Any) -> None:

@@ -168,6 +168,7 @@ class ApiServer:
             service = KubeService(
                 pipeline.operations,
                 pipeline.logs,
+                pipeline.streams,
                 pipeline.authenticate,
                 pipeline.resources,
                 pipeline.fairness,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 from kube_actors.api import Obj, encoding, errors
@@ -13,7 +13,7 @@ from kube_actors.api.resources import Resource
 from kube_actors.client import requests
 from kube_actors.client.session import Session
 from kube_actors.client.types import MERGE_PATCH, Binding, Event, Events, ObjList, VersionInfo
-from kube_actors.rpc.channel import Channel, Stub
+from kube_actors.rpc.channel import Channel, Conversation, Stub
 from kube_actors.rpc.errors import RpcError
 from kube_actors.rpc.pb import api_pb2 as pb
 from kube_actors.rpc.tls import ClientTLS
@@ -289,6 +289,43 @@ class KubeClient:
         async with aclosing(self._stub.stream("Logs", request)) as chunks:
             async for chunk in chunks:
                 yield chunk.data
+
+    async def exec(
+        self,
+        namespace: str,
+        pod: str,
+        command: Sequence[str],
+        *,
+        container: str = "",
+        stdin: bool = False,
+        tty: bool = False,
+    ) -> Conversation:
+        """Run a command in a container: write ExecInputs, read ExecOutputs up to the exit code; cancel it at the end.
+
+        Without a command: take part in the container's main process.
+        """
+        ref = pb.ContainerRef(namespace=namespace, pod=pod, container=container)
+        opening = pb.ExecOpen(ref=ref, command=command, stdin=stdin, stdout=True, stderr=not tty, tty=tty)
+        return await self._opened("Exec" if command else "Attach", pb.ExecInput(open=opening))
+
+    async def port_forward(self, namespace: str, pod: str, port: int) -> Conversation:
+        """Connect to a port of a pod: write and read DialData; cancel it at the end."""
+        ref = pb.ContainerRef(namespace=namespace, pod=pod)
+        return await self._opened("PortForward", pb.DialData(ref=ref, port=port))
+
+    async def _opened(self, method: str, opening: object) -> Conversation:
+        """A conversation, once the server has said that it stands."""
+        conversation = self._stub.open(method)
+        try:
+            with suppress(RpcError):
+                # Where it has ended already, only `read` knows why.
+                await conversation.write(opening)
+            if await conversation.read() is None:
+                raise RpcError("UNAVAILABLE", "the server ended the session at once")
+        except BaseException:
+            conversation.cancel()
+            raise
+        return conversation
 
     async def discover(self) -> Sequence[Resource]:
         """What the server serves."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 
 from kube_actors import __version__
 from kube_actors.aio.clock import Clock
@@ -14,13 +15,14 @@ from kube_actors.apiserver.cache.entry import Entry
 from kube_actors.apiserver.cache.watcher import WatchEvent
 from kube_actors.apiserver.failures import as_api_error
 from kube_actors.apiserver.fairness import Fairness
-from kube_actors.apiserver.grpc_api import options
+from kube_actors.apiserver.grpc_api import options, streams
 from kube_actors.apiserver.grpc_api.calls import Calls
 from kube_actors.apiserver.grpc_api.session import Session
 from kube_actors.apiserver.listing import Page
 from kube_actors.apiserver.logs import LogOptions, Logs
 from kube_actors.apiserver.operations import Operations
 from kube_actors.apiserver.request import Request, Target, User
+from kube_actors.apiserver.streams import Streams
 from kube_actors.rpc.pb import api_pb2 as pb
 from kube_actors.rpc.server import Call
 from kube_actors.rpc.tls import Identity
@@ -40,6 +42,7 @@ class KubeService:
         self,
         operations: Operations,
         logs: Logs,
+        streams: Streams,
         authenticate: Authenticate,
         resources: Registry,
         fairness: Fairness,
@@ -49,6 +52,7 @@ class KubeService:
         self._operations = operations
         self._logs = logs
         self._authenticate = authenticate
+        self._streams = streams
         self._resources = resources
         self._fairness = fairness
         self._clock = clock
@@ -148,6 +152,21 @@ class KubeService:
                 yield pb.LogsChunk(data=data)
         finally:
             await chunks.aclose()  # type: ignore[attr-defined]
+
+    async def Exec(self, requests: AsyncIterator[pb.ExecInput], call: Call) -> AsyncIterator[pb.ExecOutput]:
+        async with aclosing(streams.command(self._streams, self._user(call), "exec", requests)) as outputs:
+            async for message in outputs:
+                yield message
+
+    async def Attach(self, requests: AsyncIterator[pb.ExecInput], call: Call) -> AsyncIterator[pb.ExecOutput]:
+        async with aclosing(streams.command(self._streams, self._user(call), "attach", requests)) as outputs:
+            async for message in outputs:
+                yield message
+
+    async def PortForward(self, requests: AsyncIterator[pb.DialData], call: Call) -> AsyncIterator[pb.DialData]:
+        async with aclosing(streams.port_forward(self._streams, self._user(call), requests)) as messages:
+            async for message in messages:
+                yield message
 
     async def Discover(self, request: pb.DiscoverRequest, call: Call) -> pb.DiscoverResponse:
         self._user(call)
