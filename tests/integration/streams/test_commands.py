@@ -12,6 +12,7 @@ import signal
 import subprocess
 import termios
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -149,11 +150,15 @@ def test_a_client_that_goes_ends_its_command(running: Running) -> None:
     process = running.popen("kubectl", "exec", "shell", "--", "sh", "-c", "echo begun; exec sleep 98765")
     assert process.stdout is not None
     assert process.stdout.readline() == b"begun\n"
-    assert commands("sleep", "98765")
+    wait_until(lambda: commands("sleep", "98765") != [])
     process.kill()
     process.communicate()
-    deadline = time.monotonic() + 20
-    while commands("sleep", "98765"):
+    wait_until(lambda: commands("sleep", "98765") == [])
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
