@@ -6,7 +6,8 @@ set of ports, MAX_ENDPOINTS at most in each, and MAX_ADDRESSES of a subset in al
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from kube_actors.api import Obj
@@ -39,19 +40,16 @@ def plan(endpoints: Obj, slices: Iterable[Obj]) -> list[Write]:
     """Bring the mirrors, which are `slices`, to what the Endpoints say."""
     wanted = [_slice(endpoints, *part) for part in _parts(endpoints)]
     left = sorted(slices, key=name_of)
+    # Those that are right stay as they are, before any other is changed into something else.
+    missing = [new for new in wanted if not _take(left, partial(_is_right, new))]
     actions: list[Write] = []
-    for new in wanted:
-        present = _take(left, new)
-        if present is None:
+    for new in missing:
+        reused = _take(left, partial(_is_of_family, new))
+        if reused is None:
             actions.append(CreateObject(ENDPOINT_SLICES, new))
-        elif any(present.get(key) != new[key] for key in ("endpoints", "ports")) or _metadata(present) != _metadata(
-            new
-        ):
-            metadata = {
-                key: value for key, value in present["metadata"].items() if key not in ("labels", "annotations")
-            }
-            changed = present | new | {"metadata": metadata | _metadata(new)}
-            actions.append(UpdateObject(ENDPOINT_SLICES, changed))
+            continue
+        metadata = {key: value for key, value in reused["metadata"].items() if key not in ("labels", "annotations")}
+        actions.append(UpdateObject(ENDPOINT_SLICES, reused | new | {"metadata": metadata | _metadata(new)}))
     return actions + remove(left)
 
 
@@ -59,13 +57,21 @@ def remove(slices: Iterable[Obj]) -> list[Write]:
     return [DeleteObject(ENDPOINT_SLICES, namespace_of(each), name_of(each), uid=uid_of(each)) for each in slices]
 
 
-def _take(left: list[Obj], new: Obj) -> Obj | None:
-    """The slice to reuse: the one that is right already, else any of the family. It is taken out of `left`."""
-    same = [each for each in left if each.get("addressType") == new["addressType"]]
-    found = next((each for each in same if each.get("endpoints") == new["endpoints"]), same[0] if same else None)
+def _take(left: list[Obj], fits: Callable[[Obj], bool]) -> Obj | None:
+    """The first slice that fits, taken out of `left`."""
+    found = next(filter(fits, left), None)
     if found is not None:
         left.remove(found)
     return found
+
+
+def _is_of_family(new: Obj, each: Obj) -> bool:
+    return bool(each.get("addressType") == new["addressType"])
+
+
+def _is_right(new: Obj, each: Obj) -> bool:
+    same = all(each.get(key) == new[key] for key in ("addressType", "endpoints", "ports"))
+    return same and _metadata(each) == _metadata(new)
 
 
 def _metadata(each: Obj) -> dict[str, Any]:
