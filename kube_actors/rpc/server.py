@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
@@ -34,15 +34,31 @@ OPTIONS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
 class Call:
-    """What a handler may know of its caller."""
+    """What a handler may know of its caller. Read when it is asked for: most handlers never do."""
 
-    peer: str
-    metadata: Mapping[str, str | bytes]
-    identity: Identity | None
-    # Sends response headers now; a stream's client learns by it that the server has accepted.
-    accept: Callable[[], Awaitable[None]] = field(repr=False)
+    __slots__ = ("_context",)
+
+    def __init__(self, context: grpc.aio.ServicerContext[Any, Any]) -> None:
+        self._context = context
+
+    @property
+    def peer(self) -> str:
+        return str(self._context.peer())
+
+    @property
+    def metadata(self) -> Mapping[str, str | bytes]:
+        return dict(self._context.invocation_metadata() or ())
+
+    @property
+    def identity(self) -> Identity | None:
+        """Of the client's certificate; None where it showed none."""
+        certificates = self._context.auth_context().get("x509_pem_cert")
+        return identity_of(certificates[0]) if certificates else None
+
+    async def accept(self) -> None:
+        """Send response headers now; a stream's client learns by it that the server has accepted."""
+        await self._context.send_initial_metadata(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +99,10 @@ class Service:
 
     def admit(self, call: Call) -> Call:
         """The call itself. Raises RpcError where its caller may not make it."""
-        if self.users is not None and (call.identity is None or call.identity.user not in self.users):
+        if self.users is None:
+            return call
+        identity = call.identity
+        if identity is None or identity.user not in self.users:
             raise RpcError("PERMISSION_DENIED", f"this certificate may not use {self.descriptor.full_name}")
         return call
 
@@ -162,7 +181,7 @@ def _serialize(answer: Any) -> bytes:
 def _unary(service: Service, method: MethodDescriptor, behaviour: Callable[..., Awaitable[Any]]) -> Callable[..., Any]:
     async def handle(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
         try:
-            return await behaviour(request, service.admit(_call(context)))
+            return await behaviour(request, service.admit(Call(context)))
         except Exception as error:  # noqa: BLE001  (the boundary: every failure becomes a status)
             await _abort(method, context, error)
 
@@ -176,7 +195,7 @@ def _streaming(
         # A coroutine that writes: of a call that is cancelled, gRPC leaves a generator to the garbage collector.
         answers: AsyncIterator[Any] | None = None
         try:
-            answers = behaviour(request, service.admit(_call(context)))
+            answers = behaviour(request, service.admit(Call(context)))
             async for answer in answers:
                 await context.write(answer)
         except Exception as error:  # noqa: BLE001  (the boundary: every failure becomes a status)
@@ -197,13 +216,3 @@ async def _abort(method: MethodDescriptor, context: grpc.aio.ServicerContext[Any
         await context.abort(code, message, metadata)
     log.error("handler failed", method=method.full_name, exc_info=error)
     await context.abort(grpc.StatusCode.INTERNAL, "internal error; the server's log has the details")
-
-
-def _call(context: grpc.aio.ServicerContext[Any, Any]) -> Call:
-    certificates = context.auth_context().get("x509_pem_cert")
-    return Call(
-        peer=context.peer(),
-        metadata=dict(context.invocation_metadata() or ()),
-        identity=identity_of(certificates[0]) if certificates else None,
-        accept=lambda: context.send_initial_metadata(()),
-    )

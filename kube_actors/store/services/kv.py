@@ -16,7 +16,7 @@ from kube_actors.store.services.txn import apply_delete, apply_put, apply_txn, c
 # A message may be this much larger than a request: etcd's gRPC layer refuses what is beyond.
 MESSAGE_OVERHEAD = 512 << 10
 
-_Answer = TypeVar("_Answer", pb.RangeResponse, pb.PutResponse, pb.DeleteRangeResponse, pb.TxnResponse)
+_Answer = TypeVar("_Answer", pb.PutResponse, pb.DeleteRangeResponse, pb.TxnResponse)
 
 
 class KVService:
@@ -29,7 +29,7 @@ class KVService:
 
     async def Range(self, request: pb.RangeRequest, call: Call) -> pb.RangeResponse:
         check_range(request)
-        return self._finished(await read(self._engine, request))
+        return await read(self._engine, request)
 
     async def Put(self, request: pb.PutRequest, call: Call) -> pb.PutResponse:
         self._check_size(request)

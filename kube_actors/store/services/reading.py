@@ -9,6 +9,7 @@ from kube_actors.store.engine import Engine
 from kube_actors.store.errors import KV, Compacted, FutureRevision, InvalidSortOption, KeyNotProvided
 from kube_actors.store.ranges import bounds
 from kube_actors.store.records import decode
+from kube_actors.store.services.messages import header
 
 # Records read between two turns of the loop.
 STEP = 500
@@ -42,19 +43,21 @@ async def read(engine: Engine, request: pb.RangeRequest) -> pb.RangeResponse:
     newest = engine.durable
     check_revision(engine, request.revision, newest)
     ids, count = _select(engine, request, newest)
+    if len(ids) <= STEP:
+        return _answer(request, _fetch(engine, ids), count, header(engine, newest))
     kvs: list[KV] = []
     with engine.hold():
         for start in range(0, len(ids), STEP):
             if start:
                 await asyncio.sleep(0)
             kvs.extend(_fetch(engine, ids[start : start + STEP]))
-    return _answer(request, kvs, count, newest)
+    return _answer(request, kvs, count, header(engine, newest))
 
 
 def read_now(engine: Engine, request: pb.RangeRequest, newest: int) -> pb.RangeResponse:
     """Answer within a transaction, which sees its own writes (`newest` is its revision)."""
     ids, count = _select(engine, request, newest)
-    return _answer(request, _fetch(engine, ids), count, newest)
+    return _answer(request, _fetch(engine, ids), count, pb.ResponseHeader(revision=newest))
 
 
 def _select(engine: Engine, request: pb.RangeRequest, newest: int) -> tuple[list[int], int]:
@@ -100,9 +103,9 @@ def _passes(request: pb.RangeRequest, kv: KV) -> bool:
     )
 
 
-def _answer(request: pb.RangeRequest, kvs: list[KV], count: int, newest: int) -> pb.RangeResponse:
+def _answer(request: pb.RangeRequest, kvs: list[KV], count: int, head: pb.ResponseHeader) -> pb.RangeResponse:
     # As etcd does: the count is of the range, before filters; `more` is about what the limit cut.
-    answer = pb.RangeResponse(header=pb.ResponseHeader(revision=newest), count=count)
+    answer = pb.RangeResponse(header=head, count=count)
     if request.count_only:
         return answer
     candidates = count
