@@ -68,9 +68,11 @@ def _clusters(commands: Any) -> None:
     status.add_argument("-o", "--output", choices=("json",), help="print JSON")
     demo = _command(commands, "demo", "demo", "start a cluster, deploy a sample and fetch a page from it")
     demo.add_argument("--runtime", choices=RUNTIMES, help="what runs containers")
-    _command(commands, "token", "token", "print an administrator's bearer token").add_argument(
-        "--ray", action="store_true", help="the token of the cluster's Ray and its dashboard"
-    )
+    token = _api_command(commands, "token", "token", "print an administrator's bearer token, or make one for joining")
+    token.add_argument("action", nargs="?", choices=("show", "create", "list", "delete"), default="show")
+    token.add_argument("token", nargs="?", default="", metavar="TOKEN", help="with delete: the token or its id")
+    token.add_argument("--ttl", default="24h", metavar="DURATION", help="with create: how long it lives (0: for ever)")
+    token.add_argument("--ray", action="store_true", help="the token of the cluster's Ray and its dashboard")
     _command(commands, "rotate-token-keys", "rotate_keys", "sign service-account tokens with a new key")
     _command(commands, "kubeconfig", "kubeconfig", "print the path of the kubeconfig")
 

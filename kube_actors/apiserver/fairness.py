@@ -85,6 +85,12 @@ class Level:
         while self._users:
             user, queue = next(iter(self._users.items()))
             first = queue[0]
+            if first.turn.done():
+                # It has given up and will take itself out of the queue.
+                queue.popleft()
+                if not queue:
+                    del self._users[user]
+                continue
             if self.taken + first.width > self.seats:
                 return
             queue.popleft()

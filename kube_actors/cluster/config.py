@@ -15,6 +15,7 @@ import yaml
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster import settings
+from kube_actors.cluster.access import IDENTITY
 from kube_actors.cluster.etcd import external
 from kube_actors.cluster.paths import checked_name
 from kube_actors.cluster.settings import PORT, between, setting
@@ -55,6 +56,30 @@ def _cluster_name(value: str) -> str | None:
     return None
 
 
+def _absolute(value: str) -> str | None:
+    return None if not value or Path(value).is_absolute() else "must be an absolute path"
+
+
+@dataclass(frozen=True, slots=True)
+class EncryptionSection:
+    """Encryption at rest. `keys` are names and files with a base64 key of 16, 24 or 32 bytes: the first one writes,
+    all of them read. The name `identity` (with any text) stands for no encryption."""
+
+    resources: tuple[str, ...] = setting(("secrets",))
+    keys: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSection:
+    """The audit log; none without a policy. `log_file` empty: audit.log among the cluster's logs. 0: no limit."""
+
+    policy_file: str = setting("", check=_absolute)
+    log_file: str = setting("", check=_absolute)
+    max_megabytes: int = setting(100, check=between(1, 100_000))
+    max_backups: int = setting(10, check=between(0, 10_000))
+    max_days: int = setting(30, check=between(0, 10_000))
+
+
 @dataclass(frozen=True, slots=True)
 class ApiServerSection:
     """Where the API server listens: REST, gRPC for client certificates, gRPC for bearer tokens."""
@@ -63,6 +88,10 @@ class ApiServerSection:
     port: int = setting(6443, check=PORT)
     grpc_port: int = setting(6444, check=PORT)
     token_port: int = setting(6445, check=PORT)
+    # Lines of token,user,uid,"group1,group2", as kube-apiserver's.
+    token_file: str = setting("", check=_absolute)
+    encryption: EncryptionSection = field(default_factory=EncryptionSection)
+    audit: AuditSection = field(default_factory=AuditSection)
 
 
 def _interval(value: str) -> str | None:
@@ -87,10 +116,6 @@ def _ray_address(value: str) -> str | None:
     host, _, port = value.rpartition(":")
     wrong = not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536 or _address(host)
     return "must be ADDRESS:PORT, as 'ray start --head' prints it, such as 10.0.0.1:6379" if value and wrong else None
-
-
-def _absolute(value: str) -> str | None:
-    return None if not value or Path(value).is_absolute() else "must be an absolute path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +313,15 @@ def _ray_contradiction(config: ClusterConfig) -> str | None:
         return "ray.port: goes with a Ray of our own; one that exists (ray.address) has its ports"
     if ray.token_file and not ray.address:
         return "ray.tokenFile: goes with ray.address; a Ray of our own makes its token"
+    return None
+
+
+def _encryption_problem(encryption: EncryptionSection) -> str | None:
+    for name, path in encryption.keys.items():
+        if not name or ":" in name:
+            return f"apiServer.encryption.keys: {name!r} is no name for a key"
+        if name != IDENTITY and not Path(path).is_absolute():
+            return f"apiServer.encryption.keys.{name}: must be an absolute path"
     return None
 
 

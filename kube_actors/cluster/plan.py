@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from kube_actors.api.errors import ConfigError
+from kube_actors.cluster.access import AccessPlan, AuditPlan
 from kube_actors.cluster.config import ClusterConfig
 from kube_actors.cluster.etcd import external
 from kube_actors.cluster.etcd.external import ExternalStore
@@ -99,6 +100,7 @@ class ClusterPlan:
     local_volumes: str = ""
     shared_volumes: str = ""
     backup: BackupPlan | None = None
+    access: AccessPlan = field(default_factory=AccessPlan)
     # What the store is instead of the embedded engine.
     etcd: EtcdPlan | None = None
     external: ExternalStore | None = None
@@ -166,6 +168,7 @@ def plan(
         local_volumes=config.storage.local_path or str(paths.volumes),
         shared_volumes=config.storage.shared_path or str(paths.shared_volumes),
         backup=_backup(config, paths),
+        access=_access(config, paths),
         external=_external(config),
     )
 
@@ -175,6 +178,19 @@ def _external(config: ClusterConfig) -> ExternalStore | None:
     if not store.endpoints:
         return None
     return external.resolve(store.endpoints, (store.ca_file, store.cert_file, store.key_file), store.server_name)
+
+
+def _access(config: ClusterConfig, paths: ClusterPaths) -> AccessPlan:
+    section = config.api_server
+    audit = section.audit
+    log = audit.log_file or str(paths.logs / "audit.log")
+    planned = AuditPlan(audit.policy_file, log, audit.max_megabytes, audit.max_backups, audit.max_days)
+    return AccessPlan(
+        token_file=section.token_file,
+        encrypted=section.encryption.resources,
+        keys=tuple(section.encryption.keys.items()),
+        audit=planned if audit.policy_file else None,
+    )
 
 
 def _backup(config: ClusterConfig, paths: ClusterPaths) -> BackupPlan | None:

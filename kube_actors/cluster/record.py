@@ -18,6 +18,7 @@ from typing import Any
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster import ports
+from kube_actors.cluster.access import AccessPlan
 from kube_actors.cluster.etcd import layout
 from kube_actors.cluster.etcd.external import ExternalStore
 from kube_actors.cluster.paths import ClusterPaths
@@ -126,6 +127,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
     ray, plan = content.pop("ray", None), content.pop("plan")
     nodes = tuple(NodePlan(**node) for node in plan.pop("nodes"))
     labels = tuple((key, value) for key, value in plan.pop("labels"))
+    access = plan.pop("access", None)
     backup, etcd, external, spread = (plan.pop(key, None) for key in ("backup", "etcd", "external", "spread"))
     return ClusterRecord(
         **{**content, "owner": ProcessId(**content["owner"])},
@@ -133,6 +135,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
             **{**plan, "root": Path(plan["root"])},
             nodes=nodes,
             labels=labels,
+            access=AccessPlan.of(access or {}),
             backup=BackupPlan(**backup) if backup else None,
             etcd=_etcd(etcd) if etcd else None,
             external=ExternalStore(**{**external, "addresses": tuple(external["addresses"])}) if external else None,

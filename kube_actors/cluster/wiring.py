@@ -147,7 +147,12 @@ def api_server(
             rest_host=plan.host,
             rest_port=plan.rest_port,
             rest_tls=tls,
-            tokens=(StaticToken(token, administrator, uid=administrator, groups=(MASTERS_GROUP,)),),
+            tokens=(
+                StaticToken(token, administrator, uid=administrator, groups=(MASTERS_GROUP,)),
+                *plan.access.static_tokens(),
+            ),
+            encryption=plan.access.encryption(),
+            audit=plan.access.audit_log(),
             service_accounts=ServiceAccountConfig(
                 lambda: service_account_keys.read(plan.paths.pki, SystemClock().now()),
                 issuer=SERVICE_ACCOUNT_ISSUER,

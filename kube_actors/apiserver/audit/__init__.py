@@ -6,6 +6,5 @@
 - `event.py` builds the events (pure).
 - `log.py` writes them, in batches and off the request's path: a full disk loses lines, never requests, and says so.
 
-What it deliberately does not do: webhooks, dynamic sinks. Requests over gRPC are audited like those over REST, with
-the REST path that they correspond to.
+What it deliberately does not do: webhooks, dynamic sinks. Requests over gRPC are not audited yet.
 """

@@ -1,0 +1,161 @@
+"""Access and protection on an embedded cluster, over HTTPS as others come in."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import os
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from kube_actors.api.resources import CONFIGMAPS, SECRETS, builtin
+from kube_actors.cluster.config import parse
+from kube_actors.cluster.embedded import Cluster
+from kube_actors.store.client import StoreClient
+from kube_actors_cli.token import bootstrap_secret
+
+REQUESTS = builtin("certificates.k8s.io/v1", "certificatesigningrequests")
+POLICY = """
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- {level: Metadata, users: [jane]}
+- {level: None}
+"""
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
+    (tmp_path / "key").write_text(base64.b64encode(os.urandom(32)).decode())
+    (tmp_path / "tokens").write_text('weak,jane,7,"dev,ops"\n')
+    (tmp_path / "policy").write_text(POLICY)
+    content = {
+        "mode": "embedded",
+        "runtime": "simulated",
+        "store": {"durable": False},
+        "apiServer": {
+            "port": 0, "grpcPort": 0, "tokenPort": 0, "tokenFile": str(tmp_path / "tokens"),
+            "encryption": {"keys": {"first": str(tmp_path / "key")}},
+            "audit": {"policyFile": str(tmp_path / "policy"), "logFile": str(tmp_path / "audit.log")},
+        },
+    }  # fmt: skip
+    async with Cluster(config=parse(content, "test")) as running:
+        yield running
+
+
+@pytest.fixture
+async def http(cluster: Cluster) -> AsyncIterator[Any]:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=_trusting())) as session:
+
+        async def ask(path: str, token: str = "", **more: Any) -> tuple[int, Any]:
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            method = more.pop("method", "GET")
+            async with session.request(method, cluster.rest_url + path, headers=headers, **more) as answer:
+                return answer.status, json.loads(await answer.read() or b"null")
+
+        yield ask
+
+
+def _trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _request(common: str, organization: str) -> tuple[bytes, str]:
+    """(key, base64 of the request)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    parts = [
+        x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization),
+        x509.NameAttribute(NameOID.COMMON_NAME, common),
+    ]
+    request = x509.CertificateSigningRequestBuilder().subject_name(x509.Name(parts)).sign(key, hashes.SHA256())
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    return pem, base64.b64encode(request.public_bytes(serialization.Encoding.PEM)).decode()
+
+
+async def test_who_has_a_token_for_joining_gets_a_nodes_certificate_and_is_that_node(
+    cluster: Cluster, http: Any, tmp_path: Path
+) -> None:
+    await cluster.client.create(SECRETS, bootstrap_secret("abcdef", "0123456789abcdef", 600), namespace="kube-system")
+    token = "abcdef.0123456789abcdef"
+    info: dict[str, str] = {}
+    while "jws-kubeconfig-abcdef" not in info:
+        await asyncio.sleep(0.05)
+        _, found = await http("/api/v1/namespaces/kube-public/configmaps/cluster-info", token)
+        info = found.get("data") or {}
+    code, _ = await http("/api/v1/namespaces/kube-public/configmaps/cluster-info")
+    assert code == 403
+    key, body = _request("system:node:new", "system:nodes")
+    csr = {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": "join"},
+        "spec": {
+            "request": body,
+            "signerName": "kubernetes.io/kube-apiserver-client-kubelet",
+            "usages": ["digital signature", "client auth"],
+        },
+    }
+    code, made = await http(f"{REQUESTS.path()}", token, method="POST", json=csr)
+    assert code == 201
+    assert made["spec"]["username"] == "system:bootstrap:abcdef"
+    certificate = ""
+    while not certificate:
+        await asyncio.sleep(0.05)
+        certificate = ((await cluster.client.get(REQUESTS, "join")).get("status") or {}).get("certificate", "")
+    (tmp_path / "pair").write_bytes(key + base64.b64decode(certificate))
+    context = _trusting()
+    context.load_cert_chain(tmp_path / "pair")
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as node:
+        async with node.get(cluster.rest_url + "/api/v1/nodes/new") as answer:
+            assert answer.status == 404
+        async with node.get(cluster.rest_url + "/api/v1/nodes/node-1") as answer:
+            assert answer.status == 403
+            assert (await answer.json())["message"].endswith(
+                "node 'new' cannot read 'node-1', only its own Node object"
+            )
+
+
+async def test_secrets_are_encrypted_in_the_store_and_plain_to_clients(cluster: Cluster) -> None:
+    secret = {"metadata": {"name": "s", "namespace": "default"}, "stringData": {"word": "hush-hush"}}
+    await cluster.client.create(SECRETS, secret, namespace="default")
+    await cluster.client.create(CONFIGMAPS, {"metadata": {"name": "c"}, "data": {"word": "loud"}}, namespace="default")
+    read = await cluster.client.get(SECRETS, "s", "default")
+    assert base64.b64decode(read["data"]["word"]) == b"hush-hush"
+    store = StoreClient([cluster.plan.store_address])
+    await store.start()
+    try:
+        encrypted, _ = await store.get(b"/registry/secrets/default/s")
+        plain, _ = await store.get(b"/registry/configmaps/default/c")
+    finally:
+        await store.stop()
+    assert encrypted is not None
+    assert encrypted.value.startswith(b"k8s:enc:aesgcm:v1:first:")
+    assert b"hush-hush" not in encrypted.value
+    assert plain is not None
+    assert b"loud" in plain.value
+
+
+async def test_the_audit_log_has_what_the_policy_wants(cluster: Cluster, http: Any, tmp_path: Path) -> None:
+    code, refused = await http("/api/v1/namespaces/default/secrets", "weak")
+    assert code == 403
+    assert refused["message"].startswith('secrets is forbidden: User "jane" cannot list resource "secrets"')
+    lines: list[dict[str, Any]] = []
+    while not lines:
+        await asyncio.sleep(0.05)
+        lines = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
+    (line,) = lines
+    assert line["user"] == {"username": "jane", "uid": "7", "groups": ["dev", "ops", "system:authenticated"]}
+    assert (line["verb"], line["objectRef"]["resource"], line["responseStatus"]["code"]) == ("list", "secrets", 403)
