@@ -14,7 +14,6 @@ from kube_actors.apiserver.listing import Page
 from kube_actors.apiserver.storage import Storage
 
 STORE = "etcd-0"
-DEPRECATED = "v1 ComponentStatus is deprecated in v1.19+"
 
 
 class ComponentStatuses:

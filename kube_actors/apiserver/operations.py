@@ -17,7 +17,6 @@ from kube_actors.apiserver import (
     applying,
     authz,
     binding,
-    component_status,
     decoding,
     listing,
     ownership,
@@ -104,7 +103,6 @@ class Operations:
         if target.subresource not in (*VIEWS, "scale", *kinds.of(target.resource).views):
             raise no_such_path(target)
         if target.resource is COMPONENT_STATUSES:
-            request.warnings.append(component_status.DEPRECATED)
             return await self._components.get(target.name)
         await self._wait_for(resource_version)
         resource = target.resource
@@ -122,7 +120,6 @@ class Operations:
         """One page of a collection, as entries of the stored version."""
         self.authorize(request, "list", options.fields)
         if request.target.resource is COMPONENT_STATUSES:
-            request.warnings.append(component_status.DEPRECATED)
             return await self._components.page()
         page = await listing.list_page(self._cache, self._storage, request.target, options)
         await self._conversions.prepare(request.target.resource, page.entries)

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kube_actors.api import Obj
-from kube_actors.api.resources import ENDPOINTS, Resource
+from kube_actors.api.resources import COMPONENT_STATUSES, ENDPOINTS, Resource
 from kube_actors.api.warnings import others, pods
 
-_ENDPOINTS = "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"
+_DEPRECATED = {
+    COMPONENT_STATUSES: "v1 ComponentStatus is deprecated in v1.19+",
+    ENDPOINTS: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
 # Where workloads have the template of their pods.
 _TEMPLATES = {
     "replicationcontrollers": ("spec", "template"),
@@ -28,7 +31,7 @@ _TEMPLATES = {
 
 def of_resource(resource: Resource) -> str:
     """The warning that any request for the resource gets; empty for most."""
-    return _ENDPOINTS if resource is ENDPOINTS else ""
+    return _DEPRECATED.get(resource, "")
 
 
 def concerns(resource: Resource) -> bool:
@@ -55,6 +58,9 @@ def of(resource: Resource, obj: Obj) -> list[str]:
 _OTHERS: dict[str, Callable[[Obj], list[str]]] = {
     "services": others.service,
     "ingresses.networking.k8s.io": others.ingress,
+    "networkpolicies.networking.k8s.io": others.network_policy,
+    "runtimeclasses.node.k8s.io": others.runtime_class,
+    "storageclasses.storage.k8s.io": others.storage_class,
     "persistentvolumeclaims": others.claim,
     "persistentvolumes": others.volume,
     "nodes": others.node,

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
+
 from kube_actors.api import Obj
 from kube_actors.api.meta import annotations_of, name_of
-from kube_actors.api.validation import names
+from kube_actors.api.validation import names, references
+from kube_actors.api.warnings import labels
 
 _INGRESS_CLASS = "kubernetes.io/ingress.class"
 _STORAGE_CLASS = "volume.beta.kubernetes.io/storage-class"
@@ -30,6 +33,47 @@ def ingress(obj: Obj) -> list[str]:
     if _INGRESS_CLASS not in annotations_of(obj):
         return []
     return [f"annotation \"{_INGRESS_CLASS}\" is deprecated, please use 'spec.ingressClassName' instead"]
+
+
+def network_policy(obj: Obj) -> list[str]:
+    found: list[str] = []
+    for direction, peers in (("ingress", "from"), ("egress", "to")):
+        for index, rule in enumerate((obj.get("spec") or {}).get(direction) or ()):
+            for place, peer in enumerate(rule.get(peers) or ()):
+                block, path = peer.get("ipBlock") or {}, f"spec.{direction}[{index}].{peers}[{place}].ipBlock"
+                found += _cidr(block.get("cidr", ""), f"{path}.cidr")
+                for number, hole in enumerate(block.get("except") or ()):
+                    found += _cidr(hole, f"{path}.except[{number}]")
+    return found
+
+
+def _cidr(text: str, path: str) -> list[str]:
+    """A range that is taken but can be misunderstood (GetWarningsForCIDR)."""
+    network, address = references.parse_cidr(text), references.parse_ip(text.partition("/")[0])
+    if network is None or address is None:
+        return []
+    if address != network.network_address:
+        choice = f'(should be "{network}" or "{ipaddress.ip_network(address)}"?)'
+        return [f'{path}: CIDR value "{text}" is ambiguous in this context {choice}']
+    if address.version == 6 and str(network) != text:
+        return [f'{path}: IPv6 CIDR value "{text}" should be in RFC 5952 canonical format ("{network}")']
+    return []
+
+
+def runtime_class(obj: Obj) -> list[str]:
+    where = obj.get("scheduling") or {}
+    return labels.renamed(where.get("nodeSelector") or {}, "scheduling.nodeSelector")
+
+
+def storage_class(obj: Obj) -> list[str]:
+    found: list[str] = []
+    for index, term in enumerate(obj.get("allowedTopologies") or ()):
+        for place, expression in enumerate(term.get("matchLabelExpressions") or ()):
+            key = expression.get("key", "")
+            if labels.advice(key):
+                path = f"allowedTopologies[{index}].matchLabelExpressions[{place}].key"
+                found.append(f"{path}: {key} is {labels.advice(key)}")
+    return found
 
 
 def claim(obj: Obj) -> list[str]:

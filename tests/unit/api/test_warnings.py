@@ -80,3 +80,31 @@ def test_other_kinds_have_their_own():
 def test_any_request_for_endpoints_is_warned_of():
     assert warnings.of_resource(ENDPOINTS).startswith("v1 Endpoints is deprecated in v1.33+")
     assert warnings.of_resource(PODS) == ""
+
+
+@pytest.mark.parametrize(
+    ("cidr", "warning"),
+    [
+        ("10.0.0.0/8", None),
+        (
+            "10.0.0.1/8",
+            'CIDR value "10.0.0.1/8" is ambiguous in this context (should be "10.0.0.0/8" or "10.0.0.1/32"?)',
+        ),
+        ("2001:DB8::/64", 'IPv6 CIDR value "2001:DB8::/64" should be in RFC 5952 canonical format ("2001:db8::/64")'),
+    ],
+)
+def test_a_range_that_can_be_misunderstood_is_taken_with_a_warning(cidr: str, warning: str | None) -> None:
+    policy = {"spec": {"ingress": [{"from": [{"ipBlock": {"cidr": cidr}}]}]}}
+    found = warnings.of(builtin("networking.k8s.io/v1", "networkpolicies"), policy)
+    assert found == ([f"spec.ingress[0].from[0].ipBlock.cidr: {warning}"] if warning else [])
+
+
+def test_old_names_of_node_labels_are_warned_of_in_classes() -> None:
+    old = "failure-domain.beta.kubernetes.io/zone"
+    text = 'deprecated since v1.17; use "topology.kubernetes.io/zone" instead'
+    runtime = {"scheduling": {"nodeSelector": {old: "a"}}}
+    found = warnings.of(builtin("node.k8s.io/v1", "runtimeclasses"), runtime)
+    assert found == [f"scheduling.nodeSelector[{old}]: {text}"]
+    storage = {"allowedTopologies": [{"matchLabelExpressions": [{"key": old, "values": ["a"]}]}]}
+    found = warnings.of(builtin("storage.k8s.io/v1", "storageclasses"), storage)
+    assert found == [f"allowedTopologies[0].matchLabelExpressions[0].key: {old} is {text}"]
