@@ -24,7 +24,8 @@ def list_body(resource: Resource, page: Page, form: Form, now: float, include: s
     if form.shape == "Table":
         return encoding.dumps(printing.table(resource, _decoded(resource, page), now, metadata, include=include))
     if form.shape:
-        items = [printing.partial(obj) for obj in _decoded(resource, page)]
+        # An empty list of metadata is Go's nil slice.
+        items = [printing.partial(obj) for obj in _decoded(resource, page)] or None
         kind = "PartialObjectMetadataList"
         return encoding.dumps({"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})
     return _joined(resource, page, metadata)
