@@ -9,6 +9,9 @@ from pathlib import Path
 from kube_actors.rpc.server import Listener
 from kube_actors.rpc.tls import ClientTLS, ServerTLS
 
+# Admission plugins that run where they are asked for alone, by Kubernetes' names.
+OPTIONAL_ADMISSION = ("AlwaysPullImages", "OwnerReferencesPermissionEnforcement")
+
 
 @dataclass(frozen=True, slots=True)
 class StaticToken:
@@ -96,5 +99,7 @@ class ApiServerConfig:
     # Pod addresses may be loopback ones (process runtime), which Kubernetes refuses in endpoints.
     loopback_endpoints: bool = False
     node_port_range: tuple[int, int] = (30000, 32767)
+    # Of OPTIONAL_ADMISSION, what runs besides the default plugins.
+    enable_admission_plugins: tuple[str, ...] = ()
     # History older than this is compacted away in the store, as kube-apiserver does every five minutes.
     compaction_seconds: float = 300.0

@@ -12,7 +12,7 @@ from kube_actors.api import errors
 from kube_actors.api.resources import BUILTIN, Registry
 from kube_actors.apiserver import bootstrap, fields, versions
 from kube_actors.apiserver.admission.chain import Chain
-from kube_actors.apiserver.admission.plugins import Sources, default_plugins
+from kube_actors.apiserver.admission.plugins import Sources, plugins
 from kube_actors.apiserver.admission.quota_ledger import QuotaLedger
 from kube_actors.apiserver.aggregation.client import RemoteClient
 from kube_actors.apiserver.aggregation.remotes import Remotes
@@ -89,7 +89,7 @@ class Pipeline:
         ledger = QuotaLedger(self.cache, storage)
         self.webhooks = WebhookClient(lookup)
         sources = Sources(lookup, self.authorizer, rbac, ledger, clock, self.webhooks, resources)
-        admission = Chain(default_plugins(sources))
+        admission = Chain(plugins(sources, config.enable_admission_plugins))
         conversions = Conversions(self.webhooks)
         registry = ObjectRegistry(
             storage,

@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from kube_actors.api.errors import ConfigError
+from kube_actors.apiserver.config import OPTIONAL_ADMISSION
 from kube_actors.cluster import settings
 from kube_actors.cluster.access import IDENTITY
 from kube_actors.cluster.etcd import external
@@ -80,6 +81,11 @@ class AuditSection:
     max_days: int = setting(30, check=between(0, 10_000))
 
 
+def _optional_plugins(values: tuple[str, ...]) -> str | None:
+    unknown = [one for one in values if one not in OPTIONAL_ADMISSION]
+    return f"must be among {', '.join(OPTIONAL_ADMISSION)}" if unknown else None
+
+
 @dataclass(frozen=True, slots=True)
 class ApiServerSection:
     """Where the API server listens: REST, gRPC for client certificates, gRPC for bearer tokens."""
@@ -92,6 +98,7 @@ class ApiServerSection:
     token_file: str = setting("", check=_absolute)
     encryption: EncryptionSection = field(default_factory=EncryptionSection)
     audit: AuditSection = field(default_factory=AuditSection)
+    enable_admission_plugins: tuple[str, ...] = setting((), check=_optional_plugins)
 
 
 def _interval(value: str) -> str | None:

@@ -96,6 +96,8 @@ class ClusterPlan:
     durable: bool
     nodes: tuple[NodePlan, ...]
     labels: tuple[tuple[str, str], ...] = ()
+    # Admission plugins that Kubernetes has turned off by default.
+    admission_plugins: tuple[str, ...] = ()
     # Where volumes made on demand lie on the nodes.
     local_volumes: str = ""
     shared_volumes: str = ""
@@ -165,6 +167,7 @@ def plan(
         durable=config.store.durable,
         nodes=_nodes(config.workers.count, pods, proxy),
         labels=tuple(sorted(config.workers.labels.items())),
+        admission_plugins=config.api_server.enable_admission_plugins,
         local_volumes=config.storage.local_path or str(paths.volumes),
         shared_volumes=config.storage.shared_path or str(paths.shared_volumes),
         backup=_backup(config, paths),

@@ -128,6 +128,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
     nodes = tuple(NodePlan(**node) for node in plan.pop("nodes"))
     labels = tuple((key, value) for key, value in plan.pop("labels"))
     access = plan.pop("access", None)
+    admission = tuple(plan.pop("admission_plugins", ()))
     backup, etcd, external, spread = (plan.pop(key, None) for key in ("backup", "etcd", "external", "spread"))
     return ClusterRecord(
         **{**content, "owner": ProcessId(**content["owner"])},
@@ -136,6 +137,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
             nodes=nodes,
             labels=labels,
             access=AccessPlan.of(access or {}),
+            admission_plugins=admission,
             backup=BackupPlan(**backup) if backup else None,
             etcd=_etcd(etcd) if etcd else None,
             external=ExternalStore(**{**external, "addresses": tuple(external["addresses"])}) if external else None,

@@ -163,6 +163,7 @@ def api_server(
             advertise_address=plan.server_host,
             cluster_name=plan.name,
             loopback_endpoints=plan.loopback,
+            enable_admission_plugins=plan.admission_plugins,
         )
     )
     # An etcd of somebody else's has nobody else who could look after them, and members on other hosts come and go.

@@ -9,5 +9,5 @@ plugin. A plugin reads other objects through `Lookup`, whose answers may lag; wh
     webhook/    users' HTTPS servers            policy/    users' CEL expressions
     quota_*     what quotas count, and the ledger that charges them
 
-Not here: OwnerReferencesPermissionEnforcement, AlwaysPullImages and what else Kubernetes has turned off by default.
+Not here: most of what Kubernetes has turned off by default (ImagePolicyWebhook, EventRateLimit, PodNodeSelector, ...).
 """

@@ -1,11 +1,13 @@
-"""The default plugins of kube-apiserver, in its order."""
+"""The plugins of kube-apiserver, in its order."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from kube_actors.aio.clock import Clock
 from kube_actors.api.resources import Registry
+from kube_actors.apiserver.admission.always_pull_images import AlwaysPullImages
 from kube_actors.apiserver.admission.certificate_approval import CertificateApproval
 from kube_actors.apiserver.admission.certificate_signing import CertificateSigning
 from kube_actors.apiserver.admission.certificate_subject_restriction import CertificateSubjectRestriction
@@ -17,6 +19,9 @@ from kube_actors.apiserver.admission.deprecations import Deprecations
 from kube_actors.apiserver.admission.limit_ranger import LimitRanger
 from kube_actors.apiserver.admission.namespace_lifecycle import NamespaceLifecycle
 from kube_actors.apiserver.admission.node_restriction import NodeRestriction
+from kube_actors.apiserver.admission.owner_references_permission_enforcement import (
+    OwnerReferencesPermissionEnforcement,
+)
 from kube_actors.apiserver.admission.persistent_volume_claim_resize import PersistentVolumeClaimResize
 from kube_actors.apiserver.admission.pod_security import PodSecurity
 from kube_actors.apiserver.admission.pod_topology_labels import PodTopologyLabels
@@ -37,6 +42,7 @@ from kube_actors.apiserver.admission.webhook.validating import ValidatingAdmissi
 from kube_actors.apiserver.authz import Authorizer
 from kube_actors.apiserver.authz.escalation import Escalation
 from kube_actors.apiserver.authz.rbac import Rbac
+from kube_actors.apiserver.config import OPTIONAL_ADMISSION
 from kube_actors.apiserver.webhooks.client import WebhookClient
 
 
@@ -53,22 +59,24 @@ class Sources:
     resources: Registry
 
 
-def default_plugins(sources: Sources) -> list[Plugin]:
-    """Fresh ones, in the order in which requests meet them."""
+def plugins(sources: Sources, enabled: Collection[str] = ()) -> list[Plugin]:
+    """The default plugins and the enabled ones of OPTIONAL_ADMISSION, in the order in which requests meet them."""
     lookup, authorizer = sources.lookup, sources.authorizer
     caller = Caller(lookup, sources.webhooks, authorizer)
     policies = PolicySources(lookup, authorizer, sources.resources)
-    return [
+    every = [
         NamespaceLifecycle(lookup),
         LimitRanger(lookup),
         ServiceAccount(lookup),
         NodeRestriction(lookup),
         TaintNodesByCondition(),
+        AlwaysPullImages(),
         PodSecurity(lookup),
         Priority(lookup),
         DefaultTolerationSeconds(),
         DefaultStorageClass(lookup),
         StorageObjectInUseProtection(),
+        OwnerReferencesPermissionEnforcement(authorizer, sources.resources),
         PersistentVolumeClaimResize(lookup),
         RuntimeClass(lookup),
         CertificateApproval(authorizer),
@@ -85,3 +93,5 @@ def default_plugins(sources: Sources) -> list[Plugin]:
         # Not a plugin of Kubernetes', but of the registry of roles: it has to see what all others made of the object.
         Escalation(sources.rbac, authorizer),
     ]
+    left_out = set(OPTIONAL_ADMISSION) - set(enabled)
+    return [one for one in every if type(one).__name__ not in left_out]

@@ -11,9 +11,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kube_actors.api import encoding, errors
-from kube_actors.api.resources import DEPLOYMENTS, NAMESPACES, NODES, PODS, builtin
+from kube_actors.api.resources import CONFIGMAPS, DEPLOYMENTS, NAMESPACES, NODES, PODS, builtin
+from kube_actors.apiserver.admission.always_pull_images import AlwaysPullImages
 from kube_actors.apiserver.admission.chain import Attributes, Chain, Operation, Plugin
+from kube_actors.apiserver.admission.owner_references_permission_enforcement import (
+    OwnerReferencesPermissionEnforcement,
+)
 from kube_actors.apiserver.admission.runtime_class import merged_tolerations
+from kube_actors.apiserver.authz import Verdict
 from kube_actors.apiserver.request import Request, Target, User, WriteOptions
 
 CLAIMS = builtin("v1", "persistentvolumeclaims")
@@ -227,3 +232,56 @@ async def test_a_namespace_that_asks_for_more_warns_of_the_pods_that_it_has(api,
 async def test_a_namespace_with_a_level_that_there_is_not_is_invalid(api):
     with pytest.raises(errors.Invalid, match=r"must be one of privileged, baseline, restricted$"):
         await api.create(NAMESPACES, {"metadata": {"name": "x", "labels": {f"{PREFIX}enforce": "strict"}}})
+
+
+@pytest.fixture
+def asked(api):
+    """What one plugin says of a ConfigMap, without the others."""
+
+    def build(plugin, obj, old=None, resource=CONFIGMAPS, user=None):
+        operation = Operation.UPDATE if old else Operation.CREATE
+        request = Request(user or User("jane"), Target(resource, "default", obj["metadata"]["name"]))
+        return plugin.validate(Attributes(request, operation, obj, old))
+
+    return build
+
+
+def owned(**more):
+    owner = {"apiVersion": "v1", "kind": "ConfigMap", "name": "o", "uid": "u", **more}
+    return {"metadata": {"name": "a", "ownerReferences": [owner]}}
+
+
+class Rights:
+    """An authorizer that allows what it was given."""
+
+    def __init__(self, *allowed):
+        self._allowed = allowed
+
+    def decide(self, user, verb, target, fields=""):
+        return Verdict((verb, target.name, target.subresource) in self._allowed)
+
+
+async def test_owners_are_set_by_those_who_may_delete_the_object(api, asked):
+    resources = api.pipeline.resources
+    plugin = OwnerReferencesPermissionEnforcement(Rights(), resources)
+    await asked(plugin, owned(), old=owned())
+    with pytest.raises(errors.Forbidden, match="cannot set an ownerRef on a resource you can't delete"):
+        await asked(plugin, owned())
+    plugin = OwnerReferencesPermissionEnforcement(Rights(("delete", "a", "")), resources)
+    await asked(plugin, owned())
+    with pytest.raises(errors.Forbidden, match="a resource you can't set finalizers on"):
+        await asked(plugin, owned(blockOwnerDeletion=True))
+    plugin = OwnerReferencesPermissionEnforcement(Rights(("delete", "a", ""), ("update", "o", "finalizers")), resources)
+    await asked(plugin, owned(blockOwnerDeletion=True))
+    with pytest.raises(errors.Forbidden, match="cannot find RESTMapping for APIVersion x/v1 Kind Odd"):
+        await asked(plugin, owned(blockOwnerDeletion=True, apiVersion="x/v1", kind="Odd"))
+
+
+async def test_images_are_pulled_for_each_pod_where_that_is_wanted(api, new_pod, asked):
+    pod = new_pod()
+    plugin = AlwaysPullImages()
+    with pytest.raises(errors.Invalid, match="imagePullPolicy: Unsupported value"):
+        await asked(plugin, pod, resource=PODS)
+    await plugin.admit(Attributes(Request(User("u"), Target(PODS, "default")), Operation.CREATE, pod, None))
+    assert pod["spec"]["containers"][0]["imagePullPolicy"] == "Always"
+    await asked(plugin, pod, resource=PODS)
