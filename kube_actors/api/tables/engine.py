@@ -70,6 +70,7 @@ class Printer:
 _MODULES = {
     "": "core",
     "admissionregistration.k8s.io": "others",
+    "apiregistration.k8s.io": "others",
     "apps": "workloads",
     "autoscaling": "scaling",
     "batch": "workloads",

@@ -147,9 +147,32 @@ def _priority_class(obj: Obj, now: float) -> list[Any]:
     ]
 
 
+def _api_service(obj: Obj, now: float) -> list[Any]:
+    service = (obj.get("spec") or {}).get("service")
+    where = f"{service.get('namespace', '')}/{service.get('name', '')}" if service else "Local"
+    conditions = (obj.get("status") or {}).get("conditions") or ()
+    available = next((one for one in conditions if one.get("type") == "Available"), None)
+    if available is None:
+        shown = "Unknown"
+    elif available.get("status") == "True" or not available.get("reason"):
+        shown = available.get("status", "")
+    else:
+        shown = f"{available.get('status', '')} ({available['reason']})"
+    return [name_of(obj), where, shown, age(obj, now)]
+
+
 _LEVEL = "=flowcontrol.QueuingConfiguration"
 
 PRINTERS = {
+    "APIService": Printer(
+        (
+            NAME,
+            Column("Service", "The reference to the service that hosts this API endpoint."),
+            Column("Available", "Whether this service is available."),
+            AGE,
+        ),
+        _api_service,
+    ),
     "CertificateSigningRequest": Printer(
         (
             NAME,

@@ -31,6 +31,8 @@ HOOKS = (
     "scheduling/bootstrap-system-priority-classes",
     "priority-and-fairness-config-producer",
     "bootstrap-controller",
+    "apiservice-registration-controller",
+    "kube-apiserver-autoregistration",
 )
 NAMES = ("default", "kube-system", "kube-public", "kube-node-lease")
 

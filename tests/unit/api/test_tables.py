@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from kube_actors.api import tables
-from kube_actors.api.resources import BUILTIN, DEPLOYMENTS, PODS, SERVICES, Resource
+from kube_actors.api.resources import BUILTIN, DEPLOYMENTS, PODS, SERVICES, Resource, builtin
 
 BORN = "2026-01-01T00:00:00Z"
 NOW = 1_767_225_600.0 + 3600
@@ -90,3 +90,23 @@ def test_services_and_deployments_show_what_kubectl_shows() -> None:
         "status": {"readyReplicas": 1, "updatedReplicas": 2},
     }
     assert tables.table_row(DEPLOYMENTS, deployment, NOW) == ["d", "1/3", 2, 0, "60m", "c", "i", "a=b"]
+
+
+@pytest.mark.parametrize(
+    ("service", "conditions", "cells"),
+    [
+        (None, [{"type": "Available", "status": "True", "reason": "Local"}], ["Local", "True"]),
+        (
+            {"namespace": "kube-system", "name": "metrics"},
+            [{"type": "Available", "status": "False", "reason": "MissingEndpoints"}],
+            ["kube-system/metrics", "False (MissingEndpoints)"],
+        ),
+        (None, [], ["Local", "Unknown"]),
+    ],
+)
+def test_an_api_service_shows_who_answers_for_it_and_whether_it_does(
+    service: dict[str, str] | None, conditions: list[dict[str, str]], cells: list[str]
+) -> None:
+    spec = {"service": service} if service else {}
+    obj = {"metadata": {"name": "a", "creationTimestamp": BORN}, "spec": spec, "status": {"conditions": conditions}}
+    assert tables.table_row(builtin("apiregistration.k8s.io/v1", "apiservices"), obj, NOW) == ["a", *cells, "60m"]
