@@ -234,6 +234,7 @@ apps.StatefulSetSpec: selector
 
 # Lists of which an empty one means something else than none.
 _KEPT_LISTS = _read("""
+apiextensions.CustomResourceDefinitionSpec: versions
 autoscaling.HPAScalingRules: policies
 """)
 

@@ -83,8 +83,7 @@ def _headers(exchange: Exchange, user: User) -> list[tuple[str, str]]:
     headers += [("X-Remote-Group", group) for group in user.groups]
     if user.uid:
         headers.append(("X-Remote-Uid", user.uid))
-    extra = getattr(user, "extra", None) or {}
-    for key, values in dict(extra).items():
+    for key, values in user.extra:
         headers += [(f"X-Remote-Extra-{quote(key, safe='')}", value) for value in values]
     peer = exchange.request.remote
     return [*headers, ("X-Forwarded-For", peer)] if peer else headers

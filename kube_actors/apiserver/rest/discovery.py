@@ -198,7 +198,7 @@ def _entry(resource: Resource) -> Obj:
         entry["shortNames"] = list(resource.short_names)
     if resource.categories:
         entry["categories"] = list(resource.categories)
-    if "list" in resource.verbs:
+    if "watch" in resource.verbs:
         entry["storageVersionHash"] = _storage_hash(resource)
     return entry
 
