@@ -11,6 +11,7 @@ says. What has the wrong type, or is no JSON, raises `DecodeError`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -140,9 +141,28 @@ def parse(data: bytes) -> Any:
 def _parse_leniently(data: bytes) -> Any:
     """What orjson refuses and Go takes: invalid UTF-8, lone surrogates, huge numbers."""
     try:
-        return json.loads(data.decode("utf-8", errors="replace"), parse_constant=_no_constant)
+        return _scalars(json.loads(data.decode("utf-8", errors="replace"), parse_constant=_no_constant))
+    except OverflowError:
+        raise DecodeError("json: cannot unmarshal number into Go value of type float64") from None
     except (ValueError, RecursionError) as error:
         raise DecodeError(_syntax_error(data, error)) from None
+
+
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
+
+def _scalars(value: Any) -> Any:
+    """With U+FFFD for each half of a surrogate pair that stands alone, and huge integers as doubles, as Go reads them.
+
+    Raises OverflowError for a number that is no double.
+    """
+    if isinstance(value, str):
+        return _SURROGATES.sub("\ufffd", value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**64:
+        return float(value)
+    if isinstance(value, list):
+        return [_scalars(item) for item in value]
+    return {_scalars(key): _scalars(item) for key, item in value.items()} if isinstance(value, dict) else value
 
 
 def _no_constant(name: str) -> Any:

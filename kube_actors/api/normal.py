@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from kube_actors.api import gotypes, quantity
-from kube_actors.api.schema import SchemaNode
+from kube_actors.api.schema import SchemaNode, definition
 
 # Takes a value and a list to which the names of unknown fields are added.
 Normalize = Callable[[Any, list[str]], Any]
@@ -100,6 +100,8 @@ def _compile(node: SchemaNode) -> Normalize:
         return _quantity
     if node.is_int_or_string:
         return _int_or_string
+    if node.name in _SCHEMA_OR:
+        return _schema_or(node)
     if node.preserve_unknown or node.is_any:
         return _anything
     if node.format == "date-time":
@@ -115,6 +117,24 @@ def _compile(node: SchemaNode) -> Normalize:
 
 def _anything(value: Any, unknown: list[str]) -> Any:
     return value
+
+
+# Unions of a CustomResourceDefinition's schemas: what else than a schema they may be.
+_SCHEMA_OR: dict[str, type] = {"JSONSchemaPropsOrArray": list, "JSONSchemaPropsOrBool": bool}
+
+
+def _schema_or(node: SchemaNode) -> Normalize:
+    name, other = node.name, _SCHEMA_OR[node.name]
+    each = normalizer(definition(node.definition.partition("Or")[0]))
+
+    def schema_or(value: Any, unknown: list[str]) -> Any:
+        if isinstance(value, dict):
+            return each(value, unknown)
+        if not isinstance(value, other):
+            raise Mismatch("", "", f"json: cannot unmarshal {describe(value)} into Go value of type v1.{name}")
+        return [each(one, unknown) for one in value] if isinstance(value, list) else value
+
+    return schema_or
 
 
 def _empty_object(value: Any, unknown: list[str]) -> Any:

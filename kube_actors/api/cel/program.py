@@ -73,13 +73,15 @@ def compile(expression: str, variables: Mapping[str, Type], *, constructs: bool 
 
 @lru_cache(maxsize=4096)
 def _compile(expression: str, variables: tuple[tuple[str, Type], ...], constructs: bool) -> Program:
-    _refuse_length(expression)
+    _refuse_text(expression)
     made = structs.find(expression) if constructs else structs.Structs(expression, expression)
     optionals = tuple(name for name, declared in variables if declared.kind == "optional")
     flat = {name: frozenset(fields) for name, fields in made.fields.items()}
     environment = _environment(variables, tuple(flat.items()))
     opening = "".join(f"cel.bind({name}, {HOLDER}.?{name}, " for name in optionals)
-    closing = ")" * len(optionals)
+    closing = _closing(len(optionals))
+    if opening and not constructs:
+        _check_syntax(expression)
     try:
         checked = environment.compile(f"{opening}{made.checked}{closing}")
     except RuntimeError as error:  # cel-cpp's refusal of the expression
@@ -88,7 +90,7 @@ def _compile(expression: str, variables: tuple[tuple[str, Type], ...], construct
         f"cel.bind({name}, {loaded(declared, name)}, " for name, declared in variables if _loads(declared)
     )
     opening += "".join(f"cel.bind({name}, {HOLDER}.?{name}, " for name in optionals)
-    running = _RUNNING.compile(f"{opening}{made.running}{')' * opening.count('cel.bind(')}", disable_check=True)
+    running = _RUNNING.compile(f"{opening}{made.running}{_closing(opening.count('cel.bind('))}", disable_check=True)
     tree = syntax.tree(_RUNNING.compile(made.running, disable_check=True).serialize())
     if growth.copies(tree) > growth.LIMIT:
         raise CompileError("compilation failed: the expression multiplies its inputs without limit")
@@ -103,11 +105,26 @@ def _environment(
     return cel.NewEnv(declared.pool, variables=declared.variables, extensions=_CHECKED)
 
 
+def _check_syntax(expression: str) -> None:
+    """Of the expression alone, so that the error's place is right. Raises CompileError."""
+    try:
+        _RUNNING.compile(expression, disable_check=True)
+    except RuntimeError as error:  # cel-cpp's refusal of the expression
+        raise compile_error(str(error)) from error
+
+
+def _closing(count: int) -> str:
+    """On a line of its own: the expression may end with a comment."""
+    return "\n" + ")" * count if count else ""
+
+
 def _loads(declared: Type) -> bool:
     return declared.kind != "optional" and loaded(declared, "x") != "x"
 
 
-def _refuse_length(expression: str) -> None:
+def _refuse_text(expression: str) -> None:
+    if not expression.isascii() and any("\ud800" <= char <= "\udfff" for char in expression):
+        raise CompileError("compilation failed: ERROR: <input>:-1:0: invalid UTF-8")
     if len(expression) > _MAX_CODE_POINTS:
         raise CompileError(
             f"compilation failed: ERROR: <input>:-1:0: expression code point size exceeds limit: "

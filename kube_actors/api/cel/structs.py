@@ -15,7 +15,7 @@ _TOKEN = re.compile(
       | (?P<text>[rRbB]{0,2}(?:(?P<quote>\"{3}|'{3})(?:[^\\]|\\.)*?(?P=quote)|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'))
       | (?P<name>[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)
       | (?P<other>.)""",
-    re.VERBOSE | re.DOTALL,
+    re.VERBOSE | re.DOTALL | re.ASCII,
 )
 _ROOTS = ("Object", "JSONPatch")
 

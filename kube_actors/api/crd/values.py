@@ -141,7 +141,7 @@ def _check_number(found: Findings, raw: Raw, value: float, path: str) -> None:
             suffix = f"with format {name}" if name else "(default format)"
             found.general(f"Checked value must be of type integer {suffix} in {path}")
     step, most, least = raw.get("multipleOf"), raw.get("maximum"), raw.get("minimum")
-    if step and (value / step) % 1:
+    if step and not _is_multiple(value, step):
         found.in_body(path, value, f"should be a multiple of {_number(step)}")
     if most is not None and (value >= most if raw.get("exclusiveMaximum") else value > most):
         than = "less than" if raw.get("exclusiveMaximum") else "less than or equal to"
@@ -149,6 +149,15 @@ def _check_number(found: Findings, raw: Raw, value: float, path: str) -> None:
     if least is not None and (value <= least if raw.get("exclusiveMinimum") else value < least):
         than = "greater than" if raw.get("exclusiveMinimum") else "greater than or equal to"
         found.in_body(path, value, f"should be {than} {_number(least)}")
+
+
+def _is_multiple(value: float, step: float) -> bool:
+    if isinstance(value, int) and isinstance(step, int):
+        return value % step == 0
+    try:
+        return (value / step).is_integer()
+    except OverflowError:  # so large that no double is near it
+        return False
 
 
 def _number(value: float) -> str:

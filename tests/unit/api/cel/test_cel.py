@@ -135,3 +135,20 @@ def test_doubling_text_over_and_over_is_refused() -> None:
         doubled = f"cel.bind(v{level}, {doubled}, v{level} + v{level})"
     with pytest.raises((cel.CompileError, cel.CostExceeded)):
         evaluate(doubled, self="xx")
+
+
+@pytest.mark.parametrize(
+    "expression", ["true // a comment", "self == 'x' /* no comment in CEL", "\ud800", "Object{qé: 1}"]
+)
+def test_odd_text_is_compiled_or_refused(expression: str) -> None:
+    types = {"self": TIMESTAMP, "oldSelf": optional_of(TIMESTAMP)}
+    try:
+        program = cel.compile(expression, types, constructs="Object" in expression)
+    except cel.CompileError:
+        return
+    assert program.evaluate({"self": "2020-01-01T00:00:00Z"}) is True
+
+
+def test_a_syntax_error_beside_an_optional_variable_is_marked_where_it_is() -> None:
+    text = refusal("self >", {"self": INT, "oldSelf": optional_of(INT)})
+    assert text.startswith("compilation failed: ERROR: <input>:1:7: Syntax error: mismatched input '<EOF>'")

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from kube_actors.api import decode
 from kube_actors.api.crd import checks, defaulting, jsonpath, naming
 from kube_actors.api.crd.definition import definition_of, resources_of
 from kube_actors.api.crd.pruning import pruned
 from kube_actors.api.crd.schema_checks import check_schema
 from kube_actors.api.crd.structural import structural
+from kube_actors.api.resources import builtin
 from kube_actors.api.validation.causes import Causes
 
 
@@ -267,3 +269,17 @@ def test_a_name_that_is_taken_is_not_given_again() -> None:
     assert (accepted["reason"], accepted["message"]) == ("ShortNamesConflict", '"th" is already in use')
     third = naming.with_names(crd("free", "Free", "v1"), [first, second], [], 0.0)
     assert naming.is_established(third)
+
+
+def test_a_number_beyond_all_doubles_is_no_multiple_of_anything() -> None:
+    assert len(found(spec_of(a={"type": "number", "multipleOf": 2.5}), {"a": 2**2000})) == 1
+
+
+def test_schemas_within_lists_are_read_as_strictly_as_those_of_fields() -> None:
+    crds = builtin("apiextensions.k8s.io/v1", "customresourcedefinitions")
+    made = crd("things", "Thing", "v1")
+    made["spec"]["versions"][0]["schema"] = {
+        "openAPIV3Schema": {"type": "object", "properties": {"l": {"type": "array", "items": {"maxLength": "long"}}}}
+    }
+    with pytest.raises(decode.DecodeError, match="cannot unmarshal string"):
+        decode.convert(crds, made)
