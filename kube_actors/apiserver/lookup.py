@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from kube_actors.api import Obj, encoding
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.cache.entry import Entry
 from kube_actors.apiserver.storage import Storage
+
+
+class Changes:
+    """A flag that the cache raises; see `admission.chain.Changes`."""
+
+    __slots__ = ("stale",)
+
+    def __init__(self) -> None:
+        self.stale = True
+
+    def reset(self, entries: Iterable[Entry]) -> None:
+        self.stale = True
+
+    def apply(self, key: str, entry: Entry | None) -> None:
+        self.stale = True
 
 
 class CacheLookup:
@@ -27,8 +44,11 @@ class CacheLookup:
         kv, _ = await self._storage.get(resource.store_key(namespace, name).encode())
         return None if kv is None else encoding.decode(kv.value, kv.mod_revision)
 
-    def changed(self, resource: Resource) -> int:
-        return self._cache.bucket(resource).changed
+    def changes(self, *resources: Resource) -> Changes:
+        flag = Changes()
+        for resource in resources:
+            self._cache.follow(resource, flag)
+        return flag
 
     def all(self, resource: Resource, namespace: str = "") -> list[Obj]:
         bucket = self._cache.bucket(resource)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kube_actors.api import Obj, quantity
-from kube_actors.api.meta import annotations_of, get_path, name_of
+from kube_actors.api.meta import get_path, name_of
 from kube_actors.api.validation import names
 from kube_actors.api.warnings import labels
 
@@ -27,17 +27,39 @@ _VOLUMES = {
     "rbd": "deprecated in v1.28, non-functional in v1.31+",
 }
 _CONTAINERS = ("initContainers", "containers")
+# Where there may be something to warn of.
+_FIELDS = frozenset(("nodeSelector", "affinity", "imagePullSecrets", "hostAliases"))
+_CONTAINER_FIELDS = frozenset(("env", "resources", "ports"))
 
 
 def warnings(pod: Obj, path: str) -> list[str]:
     """In the order of the fields."""
     spec = pod.get("spec") or {}
-    return [*_name(pod, path), *_pod(pod, spec, path), *_volumes(spec, path), *_containers(spec, path)]
+    found = [] if path else list(_name(pod))
+    # Pods are created often, and most have nothing of what is warned of.
+    if not _FIELDS.isdisjoint(spec) or _annotations(pod) or _ends_early(spec):
+        found += _pod(pod, spec, path)
+    if spec.get("volumes"):
+        found += _volumes(spec, path)
+    for field in _CONTAINERS:
+        for index, container in enumerate(spec.get(field) or ()):
+            if not _CONTAINER_FIELDS.isdisjoint(container):
+                found += _container(container, f"{path}spec.{field}[{index}]")
+    return found
 
 
-def _name(pod: Obj, path: str) -> Iterator[str]:
+def _annotations(pod: Obj) -> Obj:
+    """A template may have no metadata."""
+    return (pod.get("metadata") or {}).get("annotations") or {}
+
+
+def _ends_early(spec: Obj) -> bool:
+    return bool((spec.get("terminationGracePeriodSeconds") or 0) < 0)
+
+
+def _name(pod: Obj) -> Iterator[str]:
     """A pod's name is its hostname; a template has none."""
-    if path or not (faults := names.dns_label(name_of(pod))):
+    if not (faults := names.dns_label(name_of(pod))):
         return
     text = "this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is recommended"
     yield f"metadata.name: {text}: [{' '.join(faults)}]"
@@ -58,7 +80,7 @@ def _pod(pod: Obj, spec: Obj, path: str) -> Iterator[str]:
             if text := labels.advice(expression.get("key", "")):
                 where = "affinity.nodeAffinity.requiredDuringSchedulingIgnoredDuringExecution.nodeSelectorTerms"
                 yield f"{path}spec.{where}[{number}].matchExpressions[{index}].key: {expression['key']} is {text}"
-    for key in annotations_of(pod):
+    for key in _annotations(pod):
         text = _ANNOTATIONS.get(key, "")
         if key.startswith(_SECCOMP):
             text = 'non-functional in v1.27+; use the "seccompProfile" field instead'
@@ -70,7 +92,7 @@ def _pod(pod: Obj, spec: Obj, path: str) -> Iterator[str]:
         if not reference.get("name"):
             where = f"{path}spec.imagePullSecrets[{index}].name"
             yield f"{where}: invalid empty name"
-    if (spec.get("terminationGracePeriodSeconds") or 0) < 0:
+    if _ends_early(spec):
         field = f"{path}spec.terminationGracePeriodSeconds"
         yield f"{field}: must be >= 0; negative values are invalid and will be treated as 1"
     addresses: dict[str, int] = {}
@@ -90,13 +112,10 @@ def _volumes(spec: Obj, path: str) -> Iterator[str]:
             yield f"{path}spec.volumes[{index}].emptyDir.sizeLimit: {_fractional(size)}"
 
 
-def _containers(spec: Obj, path: str) -> Iterator[str]:
-    for field in _CONTAINERS:
-        for index, container in enumerate(spec.get(field) or ()):
-            here = f"{path}spec.{field}[{index}]"
-            yield from _variables(container, here)
-            yield from _amounts(container, here)
-            yield from _ports(container, here)
+def _container(container: Obj, here: str) -> Iterator[str]:
+    yield from _variables(container, here)
+    yield from _amounts(container, here)
+    yield from _ports(container, here)
 
 
 def _variables(container: Obj, here: str) -> Iterator[str]:
@@ -109,8 +128,9 @@ def _variables(container: Obj, here: str) -> Iterator[str]:
 
 
 def _amounts(container: Obj, here: str) -> Iterator[str]:
+    resources = container.get("resources") or {}
     for kind in ("limits", "requests"):
-        for name, amount in get_path(container, "resources", kind, default={}).items():
+        for name, amount in (resources.get(kind) or {}).items():
             if name in ("memory", "ephemeral-storage") and _is_fractional(amount):
                 yield f"{here}.resources.{kind}[{name}]: {_fractional(amount)}"
 

@@ -110,6 +110,12 @@ class Plugin:
         """May only refuse: runs after the object was found valid."""
 
 
+class Changes(Protocol):
+    """Whoever makes something of objects lowers the flag, and makes it anew when it has risen; it rises first."""
+
+    stale: bool
+
+
 class Lookup(Protocol):
     """Other objects, for plugins. What it answers is shared: read-only."""
 
@@ -119,8 +125,8 @@ class Lookup(Protocol):
     async def read(self, resource: Resource, namespace: str, name: str) -> Obj | None:
         """As the store has it."""
 
-    def changed(self, resource: Resource) -> int:
-        """The revision of the latest change of any object of a resource, as the cache has it."""
+    def changes(self, *resources: Resource) -> Changes:
+        """A flag that rises with every change of these resources, as the cache has them."""
 
     def all(self, resource: Resource, namespace: str = "") -> list[Obj]:
         """All of a resource, or of a namespace's, as the cache has them. For resources of which there are few."""

@@ -14,6 +14,8 @@ DEFAULT_POLICY = "PreemptLowerPriority"
 class Priority(NewPodPlugin):
     def __init__(self, lookup: Lookup) -> None:
         self._lookup = lookup
+        self._changes = lookup.changes(PRIORITY_CLASSES)
+        self._default: Obj | None = None
 
     async def admit(self, attributes: Attributes) -> None:
         spec = spec_of(attributes)
@@ -40,9 +42,16 @@ class Priority(NewPodPlugin):
     async def _class_of(self, spec: Obj, attributes: Attributes) -> Obj | None:
         name = spec.get("priorityClassName")
         if not name:
-            defaults = [one for one in self._lookup.all(PRIORITY_CLASSES) if one.get("globalDefault")]
-            return min(defaults, key=lambda one: int(one.get("value", 0)), default=None)
+            return self._global_default()
         found = await find(self._lookup, PRIORITY_CLASSES, name)
         if found is None:
             raise attributes.forbidden(f"no PriorityClass with name {name} was found")
         return found
+
+    def _global_default(self) -> Obj | None:
+        """The class of pods that name none."""
+        if self._changes.stale:
+            self._changes.stale = False
+            defaults = [one for one in self._lookup.all(PRIORITY_CLASSES) if one.get("globalDefault")]
+            self._default = min(defaults, key=lambda one: int(one.get("value", 0)), default=None)
+        return self._default

@@ -50,15 +50,13 @@ class Policies(Generic[T]):
         self._lookup = lookup
         self._resources = (policies, bindings)
         self._steps = steps
-        self._seen = (-1, -1)
+        self._changes = lookup.changes(policies, bindings)
         self._policies: tuple[Policy[T], ...] = ()
 
     def all(self) -> tuple[Policy[T], ...]:
-        first, second = self._resources
-        changed = (self._lookup.changed(first), self._lookup.changed(second))
-        if changed != self._seen:
+        if self._changes.stale:
+            self._changes.stale = False
             self._policies = self._compile()
-            self._seen = changed
         return self._policies
 
     def _compile(self) -> tuple[Policy[T], ...]:

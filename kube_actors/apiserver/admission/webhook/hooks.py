@@ -40,16 +40,15 @@ class Hooks:
     def __init__(self, lookup: Lookup, resource: Resource) -> None:
         self._lookup = lookup
         self._resource = resource
-        self._seen = -1
+        self._changes = lookup.changes(resource)
         self._hooks: tuple[Hook, ...] = ()
 
     def all(self) -> tuple[Hook, ...]:
         """By the name of the configuration, then as it lists them."""
-        changed = self._lookup.changed(self._resource)
-        if changed != self._seen:
+        if self._changes.stale:
+            self._changes.stale = False
             configurations = sorted(self._lookup.all(self._resource), key=name_of)
             self._hooks = tuple(hook for one in configurations for hook in hooks_of(one))
-            self._seen = changed
         return self._hooks
 
 
