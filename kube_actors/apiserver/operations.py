@@ -151,6 +151,9 @@ class Operations:
             raise no_such_path(target)
         obj = decoding.body(request, target.resource, data, options.field_validation)
         if self._reviews.answers(target.resource):
+            if obj["metadata"].keys() - {"namespace"}:
+                # A refusal of this metadata shows it as it would be kept.
+                ownership.recorder(request, options, self._clock.now())(obj, None)
             return Written(encoding.dumps(self._reviews.answer(request, obj)), True)
         record = ownership.recorder(request, options, self._clock.now())
         return await self._registry.create(request, obj, options, record=record)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 
@@ -38,7 +38,7 @@ from kube_actors.apiserver.fairness import Fairness
 from kube_actors.apiserver.grpc_api.service import KubeService
 from kube_actors.apiserver.logs import Logs
 from kube_actors.apiserver.lookup import CacheLookup
-from kube_actors.apiserver.metrics import page
+from kube_actors.apiserver.metrics import access, page
 from kube_actors.apiserver.metrics.requests import Requests
 from kube_actors.apiserver.metrics.storage import MeasuredStorage
 from kube_actors.apiserver.operations import Operations
@@ -73,7 +73,7 @@ class Pipeline:
         self.resources = resources
         self.cache = Cache(storage, field_readers(resources))
         self.requests = Requests()
-        self.metrics = page.Page(self.requests, storage, self.cache, names)
+        self.metrics = page.Page(self.requests, storage, self.cache, names, self._access_lines)
         lookup = CacheLookup(self.cache, storage)
         self.signing = Signing(config.service_accounts, clock) if config.service_accounts is not None else None
         self.service_account_tokens = (
@@ -112,6 +112,9 @@ class Pipeline:
         self.agents = Agents(self.cache, config.node_tls)
         self.logs = Logs(self.operations, self.cache, self.agents)
         self.streams = Streams(self.operations, self.cache, self.agents)
+
+    def _access_lines(self) -> Iterator[str]:
+        return access.lines(self.fairness, self.audit)
 
     def identify(self, identity: tls.Identity | None, headers: Sequence[tuple[str, str]]) -> User:
         """Who asks. `headers` have lower-case names. Raises Unauthorized."""

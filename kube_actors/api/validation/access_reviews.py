@@ -21,8 +21,8 @@ def validate_review(review: Obj, *, own: bool = False, local: bool = False) -> l
     if not own and not spec.get("user") and not spec.get("groups"):
         causes.append(_invalid("spec.user", go_quote(""), "at least one of user or group must be specified"))
     causes += _resource(spec.get("resourceAttributes") or {}, "spec.resourceAttributes")
-    meta = {key: value for key, value in review["metadata"].items() if not local or key != "namespace"}
-    if meta:
+    meta = review["metadata"]
+    if meta.keys() - ({"managedFields", "namespace"} if local else {"managedFields"}):
         causes.append(_invalid("metadata", go_json(meta), "must be empty" + (" except for namespace" if local else "")))
     if local:
         causes += _local(review["metadata"], spec)

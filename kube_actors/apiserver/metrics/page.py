@@ -30,11 +30,19 @@ def names_of(resources: Iterable[Resource]) -> Names:
 
 
 class Page:
-    def __init__(self, requests: Requests, storage: MeasuredStorage, cache: Cache, names: Names) -> None:
+    def __init__(
+        self,
+        requests: Requests,
+        storage: MeasuredStorage,
+        cache: Cache,
+        names: Names,
+        access: Callable[[], Iterator[str]] = lambda: iter(()),
+    ) -> None:
         self._requests = requests
         self._storage = storage
         self._cache = cache
         self._names = names
+        self._access = access
 
     def render(self, hooks: Iterable[tuple[tuple[str, str], float]] = ()) -> bytes:
         """`hooks`: for each health check its name and type, and 1 where it succeeds."""
@@ -44,6 +52,7 @@ class Page:
         yield from self._requests.lines()
         yield from self._storage.lines()
         yield from self._cache_lines()
+        yield from self._access()
         text = "This metric records the result of a single healthcheck."
         yield from family("kubernetes_healthcheck", "gauge", text, ("name", "type"), hooks)
         yield from process.lines()
