@@ -175,7 +175,7 @@ class EtcdMember:
         found = process.find(self._folder, self._config.log)
         if found is not None:
             running, flags = found
-            if flags == self._settled():
+            if flags == self._settled() and not self._is_outdated():
                 log.info("found etcd running", member=self._config.name, pid=running.id.pid)
                 self._took_over(running, served=True)
                 return
@@ -238,7 +238,7 @@ class EtcdMember:
             formed=identity.formed or self._config.joining,
             id=identity.id,
             peers=tuple(peer.peer_url for peer in self._config.peers),
-            outdated=identity.token not in ("", self._config.token),
+            outdated=self._is_outdated(),
         )
         others = [peer.client_address for peer in self._config.peers if peer.name != self._config.name]
         found = await self._endpoints.view(others) if others else None
@@ -246,6 +246,10 @@ class EtcdMember:
             return plan_start(own, None), None
         view, endpoint = found
         return plan_start(own, view), endpoint
+
+    def _is_outdated(self) -> bool:
+        """Whether its data is of the cluster from before a restore."""
+        return self._folder.identity().token not in ("", self._config.token)
 
     async def _join(self, endpoint: Endpoint) -> None:
         self._folder.clear()

@@ -347,6 +347,15 @@ async def test_a_process_that_runs_with_other_settings_is_ended_and_started_anew
     await lab.until(all_well)
 
 
+async def test_a_process_of_the_cluster_from_before_a_restore_is_ended_and_its_data_put_aside(lab: Lab) -> None:
+    pid = await keeper_killed(lab)
+    again = lab.make("storemember-1", lambda config: replace(config, token="restored"))
+    await again.start()
+    assert again.pid != pid
+    assert (lab.folder / "etcd" / "storemember-1" / "aside").is_dir()
+    await lab.until(all_well)
+
+
 async def test_two_keepers_never_look_after_one_member(lab: Lab) -> None:
     second = EtcdMember(lab.config("storemember-1"))
     with pytest.raises(StoreUnavailable, match="another process looks after storemember-1"):
