@@ -29,6 +29,8 @@ from kube_actors.store.backup.wire import StoreWire
 from kube_actors.store.client import StoreClient
 from kube_actors.store.errors import Compacted
 from kube_actors.store.server import StoreConfig, StoreServer
+from kube_actors_cli.main import run_parsed
+from kube_actors_cli.parser import build
 
 pytestmark = pytest.mark.skipif(shutil.which("etcd") is None, reason="no etcd on PATH (Debian: etcd-server)")
 
@@ -126,7 +128,9 @@ async def look_at_embedded(paths: ClusterPaths) -> None:
         assert found.kvs[0].value == b"third"
 
 
-def test_a_backup_goes_from_engine_to_engine_and_no_member_brings_older_data_back(tmp_path: Path) -> None:
+def test_a_backup_goes_from_engine_to_engine_and_no_member_brings_older_data_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     paths, first, second = ClusterPaths(tmp_path / "c"), tmp_path / "first", tmp_path / "second"
     loop.run(write_embedded(paths.store, first))
     seen: list[int] = []
@@ -149,7 +153,13 @@ def test_a_backup_goes_from_engine_to_engine_and_no_member_brings_older_data_bac
         (tmp_path / path.name).rename(path)
     loop.run(look_at_members(paths, second))
 
-    restored = restoring.restore(second, check(second), paths, StoreSection(), force=True)
-    assert restored.replaced == tmp_path / "c" / "etcd.replaced"
+    # As a user does it: the config says which engine the cluster is to have.
+    monkeypatch.setenv("KUBE_ACTORS_HOME", str(tmp_path))
+    (tmp_path / "config.yaml").write_text("name: c\n")
+    words = ["restore", str(second), "--force", "-f", str(tmp_path / "config.yaml")]
+    assert run_parsed(build().parse_args(words)) == 0
+    said = capsys.readouterr().out
+    assert "Restored 300 keys of cluster 'c'" in said
+    assert f"The replaced store is kept as {tmp_path}/c/etcd.replaced" in said
     assert layout.existing(paths) is None
     loop.run(look_at_embedded(paths))
