@@ -5,7 +5,7 @@ from __future__ import annotations
 from kube_actors.api import Obj
 from kube_actors.api.defaults.pods import SOURCES
 from kube_actors.api.kinds.kind import Kind, RestRules
-from kube_actors.api.validation import claims
+from kube_actors.api.validation import persistent_volumes
 from kube_actors.api.validation.rules import Rules
 
 
@@ -24,7 +24,7 @@ def _prepare_create(obj: Obj) -> None:
 
 
 KIND = Kind(
-    rules=Rules(create=claims.volume, update=claims.volume_update),
+    rules=Rules(create=persistent_volumes.volume, update=persistent_volumes.volume_update),
     rest=RestRules(answers_deleted_object=True),
     defaults=_defaults,
     prepare_create=_prepare_create,

@@ -28,6 +28,7 @@ _QUALIFIED = re.compile(_QUALIFIED_FORMAT)
 _LABEL_VALUE = re.compile(_LABEL_VALUE_FORMAT)
 _CONFIG_KEY = re.compile(_CONFIG_KEY_FORMAT)
 _C_IDENTIFIER = re.compile(_C_IDENTIFIER_FORMAT)
+_HEADER = re.compile("[-A-Za-z0-9]+")
 _PORT_NAME = re.compile("[-a-z0-9]+")
 _LETTER = re.compile("[a-z]")
 
@@ -187,6 +188,14 @@ def env_var_name(value: str) -> tuple[str, ...]:
             "MyName",
         ),
     )
+
+
+def http_header(value: str) -> tuple[str, ...]:
+    """The name of a header of HTTP."""
+    if _HEADER.fullmatch(value):
+        return ()
+    text = "a valid HTTP header must consist of alphanumeric characters or '-'"
+    return (regex_error(text, _HEADER.pattern, "X-Header-Name"),)
 
 
 @lru_cache(maxsize=4096)

@@ -74,3 +74,6 @@ def _http_get(causes: Causes, action: Obj, path: str) -> None:
     references.port_or_name(causes, f"{path}.port", action.get("port", 0))
     if action.get("scheme") not in _SCHEMES:
         causes.unsupported(f"{path}.scheme", action.get("scheme", ""), _SCHEMES)
+    for header in action.get("httpHeaders") or ():
+        name = header.get("name", "")
+        causes.each_invalid(f"{path}.httpHeaders", name, names.http_header(name))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from kube_actors.api import Obj
@@ -16,6 +17,7 @@ _ID_RANGE = "must be between 0 and 2147483647, inclusive"
 _ID_MAX = 2**31 - 1
 _SYSCTL_FORMAT = r"^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
 _SYSCTL = re.compile(_SYSCTL_FORMAT)
+_LABELLING = ("MountOption", "Recursive")
 _PROFILES = ("Localhost", "RuntimeDefault", "Unconfined")
 _CONTAINER_FIELDS = (
     ("Capabilities", "capabilities"), ("Privileged", "privileged"), ("SELinuxOptions", "seLinuxOptions"),
@@ -109,8 +111,11 @@ def pod_security(causes: Causes, context: Obj, spec: Obj, path: str) -> None:
     for index, group in enumerate(context.get("supplementalGroups") or ()):
         if not 0 <= group <= _ID_MAX:
             causes.invalid(f"{where}.supplementalGroups[{index}]", group, _ID_RANGE)
+    if spec.get("shareProcessNamespace") and spec.get("hostPID"):
+        text = "ShareProcessNamespace and HostPID cannot both be enabled"
+        causes.invalid(f"{where}.shareProcessNamespace", True, text)
     if context.get("sysctls"):
-        _sysctls(causes, context["sysctls"], f"{where}.sysctls")
+        _sysctls(causes, context["sysctls"], spec, f"{where}.sysctls")
     if "fsGroupChangePolicy" in context:
         causes_of = ("Always", "OnRootMismatch")
         if context["fsGroupChangePolicy"] not in causes_of:
@@ -122,9 +127,12 @@ def pod_security(causes: Causes, context: Obj, spec: Obj, path: str) -> None:
     if "supplementalGroupsPolicy" in context and context["supplementalGroupsPolicy"] not in ("Merge", "Strict"):
         value = context["supplementalGroupsPolicy"]
         causes.unsupported(f"{where}.supplementalGroupsPolicy", value, ("Merge", "Strict"))
+    change = context.get("seLinuxChangePolicy")
+    if change is not None and change not in _LABELLING:
+        causes.unsupported(f"{where}.seLinuxChangePolicy", change, _LABELLING)
 
 
-def _sysctls(causes: Causes, sysctls: list[Obj], path: str) -> None:
+def _sysctls(causes: Causes, sysctls: list[Obj], spec: Obj, path: str) -> None:
     seen: set[str] = set()
     for index, sysctl in enumerate(sysctls):
         name = sysctl.get("name", "")
@@ -135,36 +143,72 @@ def _sysctls(causes: Causes, sysctls: list[Obj], path: str) -> None:
             causes.invalid(f"{path}[{index}].name", name, text)
         elif name in seen:
             causes.duplicate(f"{path}[{index}].name", name)
+        _of_host(causes, name, spec, f"{path}[{index}].name")
         seen.add(name)
+
+
+_NET_SYSCTLS, _IPC_SYSCTLS = ("net.",), ("fs.mqueue.", "kernel.shm", "kernel.msg", "kernel.sem")
+
+
+def _of_host(causes: Causes, name: str, spec: Obj, path: str) -> None:
+    """A sysctl of a namespace that the pod shares with its host would change the host."""
+    dotted = name.replace("/", ".")
+    if spec.get("hostNetwork") and dotted.startswith(_NET_SYSCTLS):
+        causes.invalid(path, name, "may not be specified when 'hostNetwork' is true")
+    elif spec.get("hostIPC") and dotted.startswith(_IPC_SYSCTLS):
+        causes.invalid(path, name, "may not be specified when 'hostIPC' is true")
+
+
+_SYSTEMS = ("linux", "windows")
+_NOT_WINDOWS = "cannot be set for a windows pod"
+_LINUX_POD = (
+    "appArmorProfile", "seLinuxOptions", "hostUsers", "hostPID", "hostIPC", "seccompProfile", "fsGroup",
+    "fsGroupChangePolicy", "sysctls", "shareProcessNamespace", "runAsUser", "runAsGroup", "supplementalGroups",
+    "supplementalGroupsPolicy", "seLinuxChangePolicy",
+)  # fmt: skip
+# These are fields of the pod itself; the second two are plain booleans in Go, which false leaves unset.
+_OF_POD, _PLAIN = ("hostUsers", "hostPID", "hostIPC", "shareProcessNamespace"), ("hostPID", "hostIPC")
+_LINUX_CONTAINER = (
+    "appArmorProfile", "seLinuxOptions", "seccompProfile", "capabilities", "readOnlyRootFilesystem", "privileged",
+    "allowPrivilegeEscalation", "procMount", "runAsUser", "runAsGroup",
+)  # fmt: skip
 
 
 def operating_system(causes: Causes, spec: Obj, path: str) -> None:
     """What a pod for one operating system may not set."""
-    name = (spec.get("os") or {}).get("name")
-    if name is None:
-        return
-    if name not in ("linux", "windows"):
-        if not name:
-            causes.required(f"{path}.os.name")
-        else:
-            causes.unsupported(f"{path}.os", name, ("linux", "windows"))
-        return
-    context = spec.get("securityContext") or {}
-    if name == "linux":
+    name = (spec.get("os") or {}).get("name", "")
+    if not name:
+        causes.required(f"{path}.os.name", "cannot be empty")
+    elif name not in _SYSTEMS:
+        causes.unsupported(f"{path}.os", name, _SYSTEMS)
+    elif name == "linux":
+        _linux(causes, spec, path)
+    else:
+        _windows(causes, spec, path)
+
+
+def _contexts(spec: Obj, path: str) -> Iterator[tuple[Obj, str]]:
+    """The security contexts of all containers, and where they are."""
+    for field in ("initContainers", "containers", "ephemeralContainers"):
+        for index, container in enumerate(spec.get(field) or ()):
+            if container.get("securityContext"):
+                yield container["securityContext"], f"{path}.{field}[{index}].securityContext"
+
+
+def _linux(causes: Causes, spec: Obj, path: str) -> None:
+    whole = (spec.get("securityContext") or {}, f"{path}.securityContext")
+    for context, where in (whole, *_contexts(spec, path)):
         if "windowsOptions" in context:
-            causes.forbidden(f"{path}.securityContext.windowsOptions", "windows options cannot be set for a linux pod")
-        return
-    text = "cannot be set for a windows pod"
-    for field in ("appArmorProfile", "seLinuxOptions"):
-        if field in context:
-            causes.forbidden(f"{path}.securityContext.{field}", text)
-    for field in ("hostUsers", "hostPID", "hostIPC"):
-        if spec.get(field) or (field == "hostUsers" and field in spec):
-            causes.forbidden(f"{path}.{field}", text)
-    fields = (
-        "seccompProfile", "fsGroup", "fsGroupChangePolicy", "seLinuxChangePolicy", "sysctls", "runAsUser",
-        "runAsGroup", "supplementalGroups", "supplementalGroupsPolicy",
-    )  # fmt: skip
-    for field in fields:
-        if field in context:
-            causes.forbidden(f"{path}.securityContext.{field}", text)
+            causes.forbidden(f"{where}.windowsOptions", "windows options cannot be set for a linux pod")
+
+
+def _windows(causes: Causes, spec: Obj, path: str) -> None:
+    context = spec.get("securityContext") or {}
+    for field in _LINUX_POD:
+        holder, where = (spec, path) if field in _OF_POD else (context, f"{path}.securityContext")
+        if holder.get(field) if field in (*_PLAIN, "sysctls") else field in holder:
+            causes.forbidden(f"{where}.{field}", _NOT_WINDOWS)
+    for own, where in _contexts(spec, path):
+        for field in _LINUX_CONTAINER:
+            if field in own:
+                causes.forbidden(f"{where}.{field}", _NOT_WINDOWS)

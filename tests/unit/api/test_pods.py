@@ -212,3 +212,65 @@ def test_a_status_keeps_what_an_old_node_leaves_out() -> None:
         "observedGeneration": 2,
         "conditions": [{"type": "Ready", "observedGeneration": 1}],
     }
+
+
+def container(**fields: Any) -> dict[str, Any]:
+    return {"containers": [{"name": "c", "image": "x", **fields}]}
+
+
+HERE = "spec.containers[0]"
+LABEL = (
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
+    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+)
+
+
+@pytest.mark.parametrize(
+    ("spec", "refusals"),
+    [
+        (container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "spec.odd"}}}]),
+         [f'{HERE}.env[0].valueFrom.fieldRef.fieldPath: Invalid value: "spec.odd": error converting fieldPath: field '
+          "label not supported: spec.odd"]),
+        (container(env=[{"name": "A", "valueFrom": {"fieldRef": {"fieldPath": "status.phase"}}}]),
+         [f'{HERE}.env[0].valueFrom.fieldRef.fieldPath: Unsupported value: "status.phase": supported values: '
+          '"metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", '
+          '"status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"']),
+        (container(env=[{"name": "A", "valueFrom": {"secretKeyRef": {"key": "k"}}}]),
+         [f'{HERE}.env[0].valueFrom.secretKeyRef.name: Invalid value: "": {LABEL}']),
+        (container(env=[{"name": "A", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": "2"}}}]),
+         [f'{HERE}.env[0].valueFrom.resourceFieldRef.divisor: Invalid value: "limits.cpu": only divisor\'s values 1m '
+          "and 1 are supported with the cpu resource"]),
+        (container(resizePolicy=[{"resourceName": "disk", "restartPolicy": "NotRequired"}]),
+         [f'{HERE}.resizePolicy: Unsupported value: "disk": supported values: "cpu", "memory"']),
+        (container(restartPolicyRules=[{"action": "Restart", "exitCodes": {"operator": "In", "values": [1, 1]}}]), [
+            f"{HERE}.restartPolicy: Required value: must specify restartPolicy when restart rules are used",
+            f"{HERE}.restartPolicyRules[0].exitCodes.values[1]: Duplicate value: 1",
+        ]),
+        (container(livenessProbe={"httpGet": {"port": 80, "httpHeaders": [{"name": "a b"}]}}),
+         [f'{HERE}.livenessProbe.httpGet.httpHeaders: Invalid value: "a b": a valid HTTP header must consist of '
+          "alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for validation is '[-A-Za-z0-9]+')"]),
+        ({"os": {"name": "windows"}, **container(securityContext={"privileged": False})},
+         [f"{HERE}.securityContext.privileged: Forbidden: cannot be set for a windows pod"]),
+        ({"hostNetwork": True, "securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1"}]}},
+         ['spec.securityContext.sysctls[0].name: Invalid value: "net.core.somaxconn": may not be specified when '
+          "'hostNetwork' is true"]),
+        ({"topologySpreadConstraints": [
+            {"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule", "matchLabelKeys": ["k"]},
+            {"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule"},
+        ]}, [
+            "spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: Duplicate value: "
+            '"{z, DoNotSchedule}"',
+            "spec.topologySpreadConstraints[0].matchLabelKeys: Forbidden: must not be specified when labelSelector is "
+            "not set",
+        ]),
+        ({"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [
+            {"topologyKey": "z", "matchLabelKeys": ["k"], "mismatchLabelKeys": ["k"], "labelSelector": {}},
+        ]}}}, [
+            "spec.affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].matchLabelKeys[0]: Invalid "
+            'value: "k": exists in both matchLabelKeys and mismatchLabelKeys',
+        ]),
+    ],
+)  # fmt: skip
+def test_a_container_is_refused_in_the_words_of_kubernetes(spec: dict[str, Any], refusals: list[str]) -> None:
+    assert messages(PODS, pod(**spec)) == refusals
