@@ -95,6 +95,8 @@ class ApiServerConfig:
     proxy_tls: ClientTLS | None = None
     service_cidr: str = "10.96.0.0/12"
     advertise_address: str = "127.0.0.1"
+    # Whether metrics.k8s.io is answered here, from what node agents tell; else it is for an APIService to say.
+    resource_metrics: bool = False
     cluster_name: str = "default"
     # Pod addresses may be loopback ones (process runtime), which Kubernetes refuses in endpoints.
     loopback_endpoints: bool = False

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import TYPE_CHECKING
 
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj, decode, encoding, errors, kinds, validation, warnings
@@ -51,6 +52,10 @@ from kube_actors.apiserver.strategies.base import Strategy
 from kube_actors.apiserver.token_request import TokenRequests
 from kube_actors.apiserver.watching import WatchSession
 
+if TYPE_CHECKING:
+    from kube_actors.apiserver.resource_metrics import ResourceMetrics
+
+
 SUCCESS_CREATED: Obj = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}
 BINDINGS = builtin("v1", "bindings")
 EVICTIONS = Resource("policy", "v1", "evictions", "Eviction", namespaced=True)
@@ -71,6 +76,7 @@ class Operations:
         conversions: Conversions,
         tokens: TokenRequests,
         clock: Clock,
+        metrics: ResourceMetrics | None = None,
     ) -> None:
         self._cache = cache
         self._storage = storage
@@ -80,6 +86,7 @@ class Operations:
         self._conversions = conversions
         self._tokens = tokens
         self._components = ComponentStatuses(storage)
+        self._metrics = metrics
         self._evictions = Evictions(cache, registry, clock)
         self._clock = clock
 
@@ -104,6 +111,8 @@ class Operations:
             raise no_such_path(target)
         if target.resource is COMPONENT_STATUSES:
             return await self._components.get(target.name)
+        if self._metrics is not None and self._metrics.answers(target.resource):
+            return await self._metrics.get(target)
         await self._wait_for(resource_version)
         resource = target.resource
         key = f"{target.namespace}/{target.name}" if resource.namespaced else target.name
@@ -121,6 +130,8 @@ class Operations:
         self.authorize(request, "list", options.fields)
         if request.target.resource is COMPONENT_STATUSES:
             return await self._components.page()
+        if self._metrics is not None and self._metrics.answers(request.target.resource):
+            return await self._metrics.page(request.target, options)
         page = await listing.list_page(self._cache, self._storage, request.target, options)
         await self._conversions.prepare(request.target.resource, page.entries)
         return page

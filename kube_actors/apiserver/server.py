@@ -46,6 +46,7 @@ from kube_actors.apiserver.registry.allocation import Allocators
 from kube_actors.apiserver.registry.leases import LeasePool
 from kube_actors.apiserver.registry.registry import Registry as ObjectRegistry
 from kube_actors.apiserver.request import User
+from kube_actors.apiserver.resource_metrics import RESOURCES, ResourceMetrics
 from kube_actors.apiserver.rest.server import RestServer
 from kube_actors.apiserver.reviews import Reviews
 from kube_actors.apiserver.signing import Signing
@@ -106,10 +107,11 @@ class Pipeline:
         self.remotes = Remotes(self.cache, lookup, resources, registry, self.remote_client, clock)
         reviews = Reviews(self.authenticator, self.authorizer, clock)
         tokens = TokenRequests(self.signing, lookup, admission, clock)
-        self.operations = Operations(
-            self.cache, storage, registry, self.authorizer, reviews, conversions, tokens, clock
-        )
         self.agents = Agents(self.cache, config.node_tls)
+        usage = ResourceMetrics(self.cache, self.agents, clock) if config.resource_metrics else None
+        self.operations = Operations(
+            self.cache, storage, registry, self.authorizer, reviews, conversions, tokens, clock, usage
+        )
         self.logs = Logs(self.operations, self.cache, self.agents)
         self.streams = Streams(self.operations, self.cache, self.agents)
 
@@ -143,7 +145,8 @@ class ApiServer:
         self._storage = StoreClient(config.store_addresses, config.store_tls, follow_members=config.store_members_move)
         self._encryption = Encryption(self._storage, config.encryption) if config.encryption is not None else None
         storage = self._encryption.storage if self._encryption is not None else self._storage
-        self._pipeline = Pipeline(storage, config, self._clock, Registry(BUILTIN))
+        resources = Registry((*BUILTIN, *(RESOURCES if config.resource_metrics else ())))
+        self._pipeline = Pipeline(storage, config, self._clock, resources)
         self._rest = RestServer(self._pipeline, config, self._clock)
         self._grpc: Server | None = None
 

@@ -106,6 +106,8 @@ class ClusterPlan:
     # What the store is instead of the embedded engine.
     etcd: EtcdPlan | None = None
     external: ExternalStore | None = None
+    # Whether the API server answers metrics.k8s.io itself.
+    resource_metrics: bool = True
     # None: everything is on this machine.
     spread: SpreadPlan | None = None
 

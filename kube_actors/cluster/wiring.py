@@ -161,6 +161,7 @@ def api_server(
             proxy_tls=pki.client_tls(FRONT_PROXY),
             service_cidr=plan.service_cidr,
             advertise_address=plan.server_host,
+            resource_metrics=plan.resource_metrics,
             cluster_name=plan.name,
             loopback_endpoints=plan.loopback,
             enable_admission_plugins=plan.admission_plugins,

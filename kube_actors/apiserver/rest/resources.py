@@ -12,6 +12,7 @@ from kube_actors.apiserver import authz
 from kube_actors.apiserver.operations import method_not_allowed
 from kube_actors.apiserver.registry.registry import Written
 from kube_actors.apiserver.request import Request, Target, User
+from kube_actors.apiserver.resource_metrics import RESOURCES
 from kube_actors.apiserver.rest import answers, negotiation, query, watches
 from kube_actors.apiserver.rest.connect import negotiating
 from kube_actors.apiserver.rest.connect.reading import stream_to_socket
@@ -200,7 +201,9 @@ def _form(exchange: Exchange, request: Request) -> Form:
     path = exchange.resource_path
     streams = exchange.request.method == "GET" and path is not None and not path.name
     negotiation.check_routable(accept, streams=streams)
-    return negotiation.accepted(accept, protobuf=True, custom=request.target.resource.custom)
+    # Nobody published a protobuf form of custom resources, nor here of metrics.
+    resource = request.target.resource
+    return negotiation.accepted(accept, protobuf=True, custom=resource.custom or resource in RESOURCES)
 
 
 def _go_type(resource: Resource, suffix: str = "") -> str:

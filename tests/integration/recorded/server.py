@@ -54,7 +54,7 @@ async def recorded_server() -> AsyncIterator[Serving]:
             store=StoreSection(durable=False),
             network=NetworkSection(service_cidr="10.96.0.0/16"),
         )
-        first = plan(config, paths, "simulated", embedded=True)
+        first = replace(plan(config, paths, "simulated", embedded=True), resource_metrics=False)
         async with contextlib.AsyncExitStack() as stack:
 
             async def run(group: Group) -> None:
