@@ -54,6 +54,11 @@ class Exchange:
         return self.request.headers.get("User-Agent", "")
 
     @property
+    def annotations(self) -> dict[str, str]:
+        """What the audit log shall say besides; nobody reads it where there is no log."""
+        return {} if self.audit is None else self.audit.annotations
+
+    @property
     def labels(self) -> Labels:
         """For metrics."""
         path = self.resource_path

@@ -50,7 +50,7 @@ class ResourceHandler:
         if resource is None:
             return self._unknown(exchange, user, path)
         target = Target(resource, path.namespace, path.name, path.subresource)
-        request = Request(user, target, exchange.warnings, agent=exchange.agent)
+        request = Request(user, target, exchange.warnings, exchange.annotations, agent=exchange.agent)
         verb = asked_verb(exchange, path)
         # Who may not is told so before anything else about the request.
         authz.check(self._pipeline.authorizer, user, verb, target, exchange.query.get("fieldSelector", ""))

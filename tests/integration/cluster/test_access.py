@@ -159,3 +159,34 @@ async def test_the_audit_log_has_what_the_policy_wants(cluster: Cluster, http: A
     (line,) = lines
     assert line["user"] == {"username": "jane", "uid": "7", "groups": ["dev", "ops", "system:authenticated"]}
     assert (line["verb"], line["objectRef"]["resource"], line["responseStatus"]["code"]) == ("list", "secrets", 403)
+
+
+async def test_the_audit_log_has_what_admission_notes(cluster: Cluster, http: Any, tmp_path: Path) -> None:
+    bound = {
+        "metadata": {"name": "jane"},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
+        "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane"}],
+    }
+    rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
+    note = {"key": "by", "valueExpression": "'made by ' + request.userInfo.username"}
+    policy = {"matchConstraints": {"resourceRules": [rule]}, "auditAnnotations": [note]}
+    group = "admissionregistration.k8s.io/v1"
+    for resource, obj in (
+        (builtin("rbac.authorization.k8s.io/v1", "clusterrolebindings"), bound),
+        (builtin(group, "validatingadmissionpolicies"), {"metadata": {"name": "noted"}, "spec": policy}),
+        (
+            builtin(group, "validatingadmissionpolicybindings"),
+            {"metadata": {"name": "noted"}, "spec": {"policyName": "noted", "validationActions": ["Audit"]}},
+        ),
+    ):
+        await cluster.client.create(resource, {"apiVersion": resource.api_version, "kind": resource.kind, **obj})
+        # A list waits until the server's own cache has it.
+        await cluster.client.list(resource)
+    path = "/api/v1/namespaces/default/configmaps"
+    code, _ = await http(path, "weak", method="POST", json={"metadata": {"name": "a"}})
+    assert code == 201
+    lines: list[dict[str, Any]] = []
+    while not lines:
+        await asyncio.sleep(0.05)
+        lines = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
+    assert lines[-1]["annotations"]["noted/by"] == "made by jane"

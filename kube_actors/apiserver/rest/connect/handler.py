@@ -47,7 +47,8 @@ class ConnectHandler:
         assert resource is not None
         if resource.namespaced != bool(path.namespace):
             raise not_found_path()
-        request = Request(user, Target(resource, path.namespace, path.name, path.subresource), exchange.warnings)
+        target = Target(resource, path.namespace, path.name, path.subresource)
+        request = Request(user, target, exchange.warnings, exchange.annotations)
         if path.subresource == "proxy":
             return await self._proxies.answer(exchange, request)
         if path.rest:
