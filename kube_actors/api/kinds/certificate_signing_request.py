@@ -132,16 +132,17 @@ def _approve(causes: Causes, new: Obj, old: Obj) -> None:
 def _changed(causes: Causes, new: Obj, old: Obj, *, decides: bool) -> None:
     """Valid as a whole; what was decided stays so, and only the approval subresource decides."""
     _create(causes, new)
-    after, before = (_types(one) for one in (new, old))
+    after, before = (_by_type(one) for one in (new, old))
     for kind in _FINAL:
         if kind in before and kind not in after:
             causes.forbidden("status.conditions", f'updates may not remove a condition of type "{kind}"')
-        elif kind in after and kind not in before and kind in _DECISIONS and not decides:
-            causes.forbidden("status.conditions", f'updates may not add a condition of type "{kind}"')
+        elif kind in _DECISIONS and not decides and after.get(kind) != before.get(kind):
+            done = "modify" if kind in before else "add"
+            causes.forbidden("status.conditions", f'updates may not {done} a condition of type "{kind}"')
 
 
-def _types(obj: Obj) -> set[str]:
-    return {one.get("type", "") for one in (obj.get("status") or {}).get("conditions") or ()}
+def _by_type(obj: Obj) -> dict[str, Obj]:
+    return {one.get("type", ""): one for one in (obj.get("status") or {}).get("conditions") or ()}
 
 
 KIND = Kind(

@@ -10,7 +10,8 @@ from kube_actors.api.validation.rules import Rules
 _GROUP_POLICIES = ("File", "None", "ReadWriteOnceWithFSType")
 _MODES = ("Persistent", "Ephemeral")
 _TOKEN_SECONDS_MIN, _TOKEN_SECONDS_MAX, _UPDATE_SECONDS_MIN = 600, 1 << 32, 10
-_FIXED = ("attachRequired", "fsGroupPolicy", "volumeLifecycleModes")
+# Fields that stay, and their names in messages.
+_FIXED = {"attachRequired": "attachedRequired", "volumeLifecycleModes": "volumeLifecycleModes"}
 
 
 def _defaults(obj: Obj) -> None:
@@ -32,7 +33,7 @@ def _create(causes: Causes, obj: Obj) -> None:
 def _spec(causes: Causes, spec: Obj) -> None:
     for field in ("attachRequired", "podInfoOnMount", "storageCapacity"):
         if spec.get(field) is None:
-            causes.required(f"spec.{field}")
+            causes.required(f"spec.{_FIXED.get(field, field)}")
     policy = spec.get("fsGroupPolicy")
     if policy and policy not in _GROUP_POLICIES:
         causes.unsupported("spec.fsGroupPolicy", policy, _GROUP_POLICIES)
@@ -55,8 +56,8 @@ def _tokens(causes: Causes, requests: list[Obj]) -> None:
         path, audience = f"spec.tokenRequests[{index}]", request.get("audience", "")
         if audience in seen:
             causes.duplicate(f"{path}.audience", audience)
-        else:
-            seen.add(audience)
+            continue
+        seen.add(audience)
         seconds = request.get("expirationSeconds")
         if seconds is None:
             continue
@@ -69,8 +70,8 @@ def _tokens(causes: Causes, requests: list[Obj]) -> None:
 
 def _update(causes: Causes, new: Obj, old: Obj) -> None:
     _spec(causes, new["spec"])
-    for field in _FIXED:
-        causes.immutable(f"spec.{field}", new["spec"].get(field), old["spec"].get(field))
+    for field, shown in _FIXED.items():
+        causes.immutable(f"spec.{shown}", new["spec"].get(field), old["spec"].get(field))
 
 
 KIND = Kind(

@@ -45,12 +45,11 @@ def _topology_keys(causes: Causes, keys: list[str], path: str) -> None:
 
 def _update(causes: Causes, new: Obj, old: Obj) -> None:
     """Drivers come and go; what one says of itself stays, but for how many volumes it takes."""
-    before = {driver.get("name"): driver for driver in old["spec"].get("drivers") or ()}
-    for driver in new["spec"].get("drivers") or ():
-        known = before.get(driver.get("name"))
-        if known is not None and _fixed(driver) != _fixed(known):
-            causes.invalid("spec.drivers", Raw(go_json(_internal(driver))), "field is immutable")
     _create(causes, new)
+    for known in old["spec"].get("drivers") or ():
+        for driver in new["spec"].get("drivers") or ():
+            if driver.get("name") == known.get("name") and _fixed(driver) != _fixed(known):
+                causes.invalid("spec.drivers", Raw(go_json(_internal(driver))), "field is immutable")
 
 
 def _fixed(driver: Obj) -> tuple[str, tuple[str, ...]]:
@@ -58,12 +57,11 @@ def _fixed(driver: Obj) -> tuple[str, tuple[str, ...]]:
 
 
 def _internal(driver: Obj) -> Obj:
-    allocatable = driver.get("allocatable")
     return {
         "Name": driver.get("name", ""),
         "NodeID": driver.get("nodeID", ""),
         "TopologyKeys": driver.get("topologyKeys"),
-        "Allocatable": None if allocatable is None else {"Count": allocatable.get("count")},
+        "Allocatable": None,
     }
 
 

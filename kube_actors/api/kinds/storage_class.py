@@ -23,7 +23,8 @@ def _create(causes: Causes, obj: Obj) -> None:
     if not provisioner:
         causes.required("provisioner")
     else:
-        causes.each_invalid("provisioner", provisioner, names.qualified_name(provisioner.lower()))
+        lower = provisioner.lower()
+        causes.each_invalid("provisioner", lower, names.qualified_name(lower))
     storage.parameters(causes, obj.get("parameters") or {}, "parameters", may_be_empty=True)
     if obj.get("reclaimPolicy"):
         causes.one_of("reclaimPolicy", obj["reclaimPolicy"], _RECLAIM)
@@ -64,7 +65,6 @@ def _update(causes: Causes, new: Obj, old: Obj) -> None:
         if new.get(field) != old.get(field):
             causes.forbidden(field, f"updates to {field} are forbidden.")
     causes.immutable("volumeBindingMode", new.get("volumeBindingMode"), old.get("volumeBindingMode"))
-    _topologies(causes, new.get("allowedTopologies") or [])
 
 
 KIND = Kind(

@@ -9,7 +9,7 @@ from kube_actors.api.validation import names, storage
 from kube_actors.api.validation.causes import Causes, Raw
 from kube_actors.api.validation.rules import Rules
 
-_METADATA_BYTES, _MESSAGE_BYTES = 256 * 1024, 1024
+_METADATA_BYTES, _MESSAGE_BYTES, _CODE_MAX = 256 * 1024, 1024, 2**31 - 1
 
 
 def _create(causes: Causes, obj: Obj) -> None:
@@ -24,15 +24,19 @@ def _valid(causes: Causes, obj: Obj) -> None:
     spec, status = obj["spec"], obj.get("status") or {}
     if not spec.get("attacher"):
         causes.required("spec.attacher")
+    _source(causes, spec.get("source") or {})
     node = spec.get("nodeName", "")
     causes.each_invalid("spec.nodeName", node, names.dns_subdomain(node))
-    _source(causes, spec.get("source") or {})
     size = sum(len(key) + len(value) for key, value in (status.get("attachmentMetadata") or {}).items())
     if size > _METADATA_BYTES:
         causes.too_long("status.attachmentMetadata", _METADATA_BYTES)
     for field in ("attachError", "detachError"):
-        if len((status.get(field) or {}).get("message", "")) > _MESSAGE_BYTES:
-            causes.too_long(f"status.{field}.message", _MESSAGE_BYTES)
+        fault = status.get(field) or {}
+        if len(fault.get("message", "")) > _MESSAGE_BYTES:
+            causes.too_long(f"status.{field}.message", _METADATA_BYTES)  # Kubernetes names the other limit
+        if fault.get("errorCode", 0) < 0:
+            text = f"must be between 0 and {_CODE_MAX}, inclusive"
+            causes.invalid(f"status.{field}.errorCode", fault["errorCode"], text)
 
 
 def _source(causes: Causes, source: Obj) -> None:
@@ -46,6 +50,7 @@ def _source(causes: Causes, source: Obj) -> None:
 
 
 def _update(causes: Causes, new: Obj, old: Obj) -> None:
+    _valid(causes, new)
     if new["spec"] != old["spec"]:
         causes.invalid("spec", Raw(go_json(_internal(new["spec"]))), "field is immutable")
 

@@ -25,6 +25,7 @@ def _update(causes: Causes, new: Obj, old: Obj) -> None:
     for field in ("driverName", "parameters"):
         if new.get(field) != old.get(field):
             causes.forbidden(field, f"updates to {field} are forbidden.")
+    _create(causes, new)
 
 
 def _protect(obj: Obj) -> None:

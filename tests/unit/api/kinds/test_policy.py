@@ -133,6 +133,10 @@ def test_only_the_approval_subresource_decides_and_nobody_undoes_it(make: Any, c
     approved, found = change(old, decision, "approval")
     assert found == []
     assert approved["status"]["conditions"][0]["lastUpdateTime"] == "2026-01-01T00:00:00Z"
+    reworded = {"status": {"conditions": [{**approved["status"]["conditions"][0], "message": "m"}]}}
+    text = 'status.conditions: Forbidden: updates may not modify a condition of type "Approved"'
+    assert change(approved, reworded, "status")[1] == [text]
+    assert change(approved, reworded, "approval")[1] == []
     text = 'status.conditions: Forbidden: updates may not remove a condition of type "Approved"'
     assert change(approved, {"status": {"conditions": []}}, "approval")[1] == [text]
     denied = {"status": {"conditions": [*decision["status"]["conditions"], {"type": "Denied", "status": "True"}]}}

@@ -38,8 +38,9 @@ def test_a_class_of_volume_attributes_is_protected_from_its_first_moment(make: A
 def test_a_csi_driver_may_not_change_how_volumes_are_attached(make: Any, change: Any) -> None:
     old = make("CSIDriver", {"spec": {}})
     found = change(old, {"spec": {"attachRequired": False}})[1]
-    assert found == ["spec.attachRequired: Invalid value: false: field is immutable"]
-    assert change(old, {"spec": {"podInfoOnMount": True, "storageCapacity": True}})[1] == []
+    assert found == ["spec.attachedRequired: Invalid value: false: field is immutable"]
+    changes = {"podInfoOnMount": True, "storageCapacity": True, "fsGroupPolicy": "None"}
+    assert change(old, {"spec": changes})[1] == []
 
 
 def test_what_a_driver_says_of_a_node_stays_while_the_driver_does(make: Any, change: Any) -> None:
@@ -48,7 +49,7 @@ def test_what_a_driver_says_of_a_node_stays_while_the_driver_does(make: Any, cha
     assert change(old, {"spec": {"drivers": [{**driver, "allocatable": {"count": 2}}]}})[1] == []
     assert change(old, {"spec": {"drivers": [{**driver, "nodeID": "m"}]}})[1] == [
         'spec.drivers: Invalid value: {"Name":"d.example.com","NodeID":"m","TopologyKeys":["z"],'
-        '"Allocatable":{"Count":1}}: field is immutable'
+        '"Allocatable":null}: field is immutable'
     ]
 
 
