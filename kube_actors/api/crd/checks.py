@@ -40,7 +40,7 @@ def _check(node: Structural, obj: Obj, old: Any) -> Findings:
     _check_embedded(found, node, obj, old, "")
     _check_list_types(found, node, obj, old, "")
     if node.has_rules and not any(cause.reason in _BLOCKING for cause in found):
-        rules.check(found, node, obj, old, root=True)
+        rules.check(found, node, obj, old)
     return found
 
 

@@ -58,6 +58,24 @@ class ServedVersion:
     schema: Structural
 
     @cached_property
+    def deprecation(self) -> str:
+        """What clients of the version are warned of; empty for nothing."""
+        if not self.raw.get("deprecated"):
+            return ""
+        spec = self.definition.crd["spec"]
+        known = f"{spec['group']}/{self.raw['name']} {spec['names']['kind']} is deprecated"
+        return str(self.raw.get("deprecationWarning") or f"{known}{self._newer()}")
+
+    def _newer(self) -> str:
+        """`; use example.com/v1 Thing`, where there is a version that is preferred and not deprecated."""
+        spec = self.definition.crd["spec"]
+        good = [one for one in spec["versions"] if one.get("served") and not one.get("deprecated")]
+        best = min(good, key=_preference, default=None)
+        if best is None or _preference(best) >= _preference(self.raw):
+            return ""
+        return f"; use {spec['group']}/{best['name']} {spec['names']['kind']}"
+
+    @cached_property
     def scale(self) -> Obj | None:
         """The paths of the scale subresource, None where there is none."""
         scale: Obj | None = get_path(self.raw, "subresources", "scale")

@@ -9,11 +9,13 @@ import base64
 import binascii
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from kube_actors.api import cel
 from kube_actors.api.cel import Type
-from kube_actors.api.crd.findings import Findings
+from kube_actors.api.crd.findings import NO_FIELD, Findings
 from kube_actors.api.crd.structural import MISSING, TYPE_META, Raw, Structural
 from kube_actors.api.crd.values import join, map_key
 
@@ -24,6 +26,8 @@ _OLD_SELF = re.compile(r"\boldSelf\b")
 _FORMATS = {"byte": cel.BYTES, "duration": cel.DURATION, "date": cel.TIMESTAMP, "date-time": cel.TIMESTAMP}
 _SCALARS = {"boolean": cel.BOOL, "integer": cel.INT, "number": cel.DOUBLE}
 _ROOT_METADATA = cel.object_of({"name": cel.STRING, "generateName": cel.STRING})
+# Some 20 microseconds each: what the rules of one object may take of the server's time.
+EVALUATIONS = 20_000
 _OUT_OF_BUDGET = "validation failed due to running out of cost budget, no further validation rules will be run"
 
 
@@ -116,26 +120,50 @@ def variables(node: Structural, rule: Raw, *, root: bool) -> dict[str, Type]:
     return {"self": own, "oldSelf": own} if used else {"self": own}
 
 
-def check(
-    found: Findings, node: Structural, value: Any, old: Any = MISSING, path: str = "", *, root: bool = False
-) -> None:
-    """Run all rules at and below a node; `old` is the value there before, MISSING for none or an unknown one."""
-    if not node.has_rules or value is None:
-        return
-    if node.rules:
-        _check_node(found, node, value, old, path, root)
-    if isinstance(value, list) and node.items is not None:
-        before = _items_before(node, value, old)
-        for index, item in enumerate(value):
-            check(found, node.items, item, before(item), f"{path}[{index}]")
-    elif isinstance(value, dict):
-        previous = old if isinstance(old, dict) else {}
-        for name, item in value.items():
-            below = node.properties.get(name)
-            if below is not None:
-                check(found, below, item, previous.get(name, MISSING), join(path, name))
-            elif node.additional is not None:
-                check(found, node.additional, item, previous.get(name, MISSING), f"{path}[{name}]")
+class _OutOfBudget(Exception):
+    """The object has had as many rules run as one may."""
+
+
+def check(found: Findings, node: Structural, value: Any, old: Any = MISSING) -> None:
+    """Run all rules of a schema on an object; `old` is what it was before, MISSING for a new one."""
+    run = _Run(found)
+    try:
+        run.walk(node, value, old, "", root=True)
+    except _OutOfBudget:
+        found.forbidden(NO_FIELD, _OUT_OF_BUDGET)
+
+
+class _Run:
+    """The rules of one object. They may look at its values so often, whatever the rules are and the object holds."""
+
+    def __init__(self, found: Findings) -> None:
+        self.found = found
+        self._left = EVALUATIONS
+
+    def spend(self) -> None:
+        """Before an evaluation. Raises _OutOfBudget."""
+        self._left -= 1
+        if self._left < 0:
+            raise _OutOfBudget
+
+    def walk(self, node: Structural, value: Any, old: Any, path: str, *, root: bool = False) -> None:
+        """Run all rules at and below a node."""
+        if not node.has_rules or value is None:
+            return
+        if node.rules:
+            _check_node(self, node, value, old, path, root)
+        if isinstance(value, list) and node.items is not None:
+            before = _items_before(node, value, old)
+            for index, item in enumerate(value):
+                self.walk(node.items, item, before(item), f"{path}[{index}]")
+        elif isinstance(value, dict):
+            previous = old if isinstance(old, dict) else {}
+            for name, item in value.items():
+                below = node.properties.get(name)
+                if below is not None:
+                    self.walk(below, item, previous.get(name, MISSING), join(path, name))
+                elif node.additional is not None:
+                    self.walk(node.additional, item, previous.get(name, MISSING), f"{path}[{name}]")
 
 
 def _items_before(node: Structural, value: list[Any], old: Any) -> Callable[[Any], Any]:
@@ -145,30 +173,53 @@ def _items_before(node: Structural, value: list[Any], old: Any) -> Callable[[Any
     return lambda item: known.get(map_key(item, node.list_map_keys), MISSING) if isinstance(item, dict) else MISSING
 
 
-def _check_node(found: Findings, node: Structural, value: Any, old: Any, path: str, root: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """One rule of a node. `program` is None for one that does not compile, which a valid CRD does not have."""
+
+    rule: Raw
+    transition: bool
+    names: frozenset[str]
+    program: cel.Program | None
+    message: cel.Program | None
+
+
+# By the node itself, which lives as long as its definition.
+@lru_cache(maxsize=4096)
+def _compiled(node: Structural, root: bool) -> tuple[_Compiled, ...]:
+    made = []
+    for rule in node.rules:
+        types = variables(node, rule, root=root)
+        programs = [_program(rule.get(field) or "", types) for field in ("rule", "messageExpression")]
+        made.append(_Compiled(rule, is_transition(rule), frozenset(types), *programs))
+    return tuple(made)
+
+
+def _program(expression: str, types: dict[str, Type]) -> cel.Program | None:
+    try:
+        return cel.compile(expression, types) if expression else None
+    except cel.CompileError:
+        return None
+
+
+def _check_node(run: _Run, node: Structural, value: Any, old: Any, path: str, root: bool) -> None:
     seen = value_of(node, value, root=root)
     before = MISSING if old is MISSING or old is None else value_of(node, old, root=root)
     unchanged = before is not MISSING and before == seen
-    for rule in node.rules:
-        transition = is_transition(rule)
-        if (transition and before is MISSING) or (unchanged and not transition):
+    for one in _compiled(node, root):
+        if one.program is None or (one.transition and before is MISSING) or (unchanged and not one.transition):
             continue
-        data = {"self": seen} if before is MISSING else {"self": seen, "oldSelf": before}
-        types = variables(node, rule, root=root)
-        data = {name: held for name, held in data.items() if name in types}
+        run.spend()
+        data = {"self": seen} if before is MISSING or "oldSelf" not in one.names else {"self": seen, "oldSelf": before}
         try:
-            passed = cel.compile(rule["rule"], types).evaluate(data)
-        except cel.CompileError as error:
-            found.invalid(path or "<nil>", node.type, f"rule compile error: {error}")
-            continue
+            passed = one.program.evaluate(data)
         except cel.CostExceeded:
-            found.forbidden(path or "<nil>", _OUT_OF_BUDGET)
-            return
+            raise _OutOfBudget from None
         except cel.EvaluationError as error:
-            found.invalid(path or "<nil>", node.type, _cannot_run(str(error), _fallback(rule)))
+            run.found.invalid(path or NO_FIELD, node.type, _cannot_run(str(error), _fallback(one.rule)))
             continue
         if passed is not True:
-            _refuse(found, node, rule, value, _message(rule, types, data), path)
+            _refuse(run.found, node, one.rule, value, _message(one, data), path)
 
 
 def _cannot_run(error: str, rule: str) -> str:
@@ -182,21 +233,20 @@ def _fallback(rule: Raw) -> str:
     return (rule.get("message") or "").strip() or f"failed rule: {rule['rule'].strip()}"
 
 
-def _message(rule: Raw, types: dict[str, Type], data: dict[str, Any]) -> str:
-    expression = rule.get("messageExpression")
-    if expression:
+def _message(one: _Compiled, data: dict[str, Any]) -> str:
+    if one.message is not None:
         try:
-            text = cel.compile(expression, types).evaluate(data)
-        except (cel.CompileError, cel.EvaluationError):
+            text = one.message.evaluate(data)
+        except cel.EvaluationError:
             text = ""
         if isinstance(text, str) and text.strip() and "\n" not in text:
             return text.strip()
-    return _fallback(rule)
+    return _fallback(one.rule)
 
 
 def _refuse(found: Findings, node: Structural, rule: Raw, value: Any, message: str, path: str) -> None:
     field = f"{path}{rule['fieldPath']}".lstrip(".") if rule.get("fieldPath") else path
-    field = field or "<nil>"
+    field = field or NO_FIELD
     reason = rule.get("reason")
     shown = node.type if isinstance(value, dict | list) else value
     if reason == "FieldValueForbidden":

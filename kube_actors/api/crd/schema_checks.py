@@ -24,12 +24,17 @@ _NOT_IN_LOGIC = (
     "x-kubernetes-preserve-unknown-fields", "x-kubernetes-embedded-resource", "x-kubernetes-int-or-string",
     "x-kubernetes-list-map-keys", "x-kubernetes-list-type", "x-kubernetes-map-type", "x-kubernetes-validations",
 )  # fmt: skip
+# Kubernetes sets no limit; nobody writes such schemas, and what walks them is recursive.
+DEEPEST = 100
 _LOGIC = ("allOf", "anyOf", "oneOf", "not")
 
 
 def check_schema(causes: Causes, raw: Raw, path: str) -> None:
     """All that is wrong with a version's schema."""
     before = len(causes)
+    if _is_deeper(raw, DEEPEST):
+        causes.forbidden(path, f"schemas may not be nested deeper than {DEEPEST} levels")
+        return
     if raw.get("nullable"):
         causes.forbidden(f"{path}.nullable", "nullable cannot be true at the root")
     _check_keywords(causes, raw, path, root=True)
@@ -39,6 +44,21 @@ def check_schema(causes: Causes, raw: Raw, path: str) -> None:
     if not found and len(causes) == before:
         _check_defaults(found, structural(raw), path, root=True)
     causes += found
+
+
+def _is_deeper(raw: Raw, levels: int) -> bool:
+    """Whether schemas lie within schemas more than so often. Looked at level by level, without recursion."""
+    level: list[Any] = [raw]
+    for _ in range(levels):
+        level = [below for one in level for below in _below(one)]
+    return bool(level)
+
+
+def _below(raw: Raw) -> list[Raw]:
+    found = [*(raw.get("properties") or {}).values(), raw.get("items"), raw.get("additionalProperties"), raw.get("not")]
+    for keyword in ("allOf", "anyOf", "oneOf"):
+        found += raw.get(keyword) or ()
+    return [one for one in found if isinstance(one, dict)]
 
 
 def _check_keywords(causes: Causes, raw: Raw, path: str, *, root: bool = False) -> None:

@@ -55,6 +55,8 @@ class ResourceHandler:
         # Who may not is told so before anything else about the request.
         authz.check(self._pipeline.authorizer, user, verb, target, exchange.query.get("fieldSelector", ""))
         request.authorized = verb
+        if resource.definition is not None and resource.definition.deprecation:
+            request.warn(resource.definition.deprecation)
         wrong_scope = bool(path.namespace) and not resource.namespaced
         if wrong_scope or (path.name and resource.namespaced and not path.namespace):
             if resource.custom:

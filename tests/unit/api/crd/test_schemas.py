@@ -283,3 +283,29 @@ def test_schemas_within_lists_are_read_as_strictly_as_those_of_fields() -> None:
     }
     with pytest.raises(decode.DecodeError, match="cannot unmarshal string"):
         decode.convert(crds, made)
+
+
+def test_a_schema_nested_without_end_is_refused() -> None:
+    schema: dict[str, Any] = {"type": "string"}
+    for _ in range(400):
+        schema = {"type": "object", "properties": {"a": schema}}
+    assert "deeper than" in refused(schema)[0][1]
+
+
+def test_a_deprecated_version_says_what_to_use() -> None:
+    made = crd("things", "Thing", "v1", "v1beta1", "v1alpha1")
+    made["spec"]["versions"][1]["deprecated"] = True
+    made["spec"]["versions"][2] |= {"deprecated": True, "deprecationWarning": "gone soon"}
+    warnings = [one.definition.deprecation for one in resources_of(definition_of(made)) if one.definition]
+    assert warnings == ["", "example.com/v1beta1 Thing is deprecated; use example.com/v1 Thing", "gone soon"]
+
+
+def test_rules_of_a_huge_object_are_given_up() -> None:
+    item = {"type": "integer", "x-kubernetes-validations": [{"rule": "self >= 0"}]}
+    causes = found(spec_of(l={"type": "array", "items": item}), {"l": [1] * 30_000})
+    assert causes == [
+        (
+            "<nil>",
+            "Forbidden: validation failed due to running out of cost budget, no further validation rules will be run",
+        )
+    ]
