@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import socket
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from kube_actors.cluster import service_account_keys
@@ -223,7 +224,15 @@ def controller_manager(plan: ClusterPlan, pki: Authority, identity: str) -> Grou
     return Group("controller-manager", [kube, ControllerManager(kube, config)])
 
 
-def node(plan: ClusterPlan, pki: Authority, which: NodePlan) -> Group:
+def lost_nodes(plan: ClusterPlan, pki: Authority, hosts: Callable[[], Iterable[str]]) -> Group:
+    """Removes nodes whose machine has left Ray; `hosts` gives the addresses of those that are there."""
+    from kube_actors.cluster.lost_nodes import LostNodes
+
+    kube = client(plan, pki, CONTROLLER_MANAGER, agent="lost-nodes")
+    return Group("lost-nodes", [kube, LostNodes(kube, hosts)])
+
+
+def node(plan: ClusterPlan, pki: Authority, which: NodePlan, annotations: Mapping[str, str] | None = None) -> Group:
     """A node agent with its runtime and, on the first node of a machine, the service proxy."""
     from kube_actors.node.agent import NodeAgent
     from kube_actors.node.config import NodeConfig
@@ -237,6 +246,7 @@ def node(plan: ClusterPlan, pki: Authority, which: NodePlan) -> Group:
         advertise_address=plan.server_host,
         pod_cidr=which.pod_cidr,
         labels=dict(plan.labels),
+        annotations=dict(annotations or {}),
         static_pods=plan.paths.node(which.name) / "manifests",
     )
     members: list[Component] = [kube, NodeAgent(config, kube, make_runtime(plan, which))]

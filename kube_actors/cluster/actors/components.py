@@ -5,6 +5,7 @@ from __future__ import annotations
 from kube_actors.cluster import wiring
 from kube_actors.cluster.actors.base import ComponentActor
 from kube_actors.cluster.group import Group
+from kube_actors.cluster.lost_nodes import RAY_HOST
 from kube_actors.cluster.pki import Authority
 
 
@@ -67,13 +68,17 @@ class ControllerManager(ComponentActor):
     """The controllers, behind one leader lease.
 
     Crash contract. Durable: nothing. Rebuilt: caches and queues; every controller plans from what it
-    observes, so a half-done plan is finished, not repeated.
+    observes, so a half-done plan is finished, not repeated. Beside them it removes nodes that have left Ray.
     """
 
     component = "controller-manager"
 
     def _make(self, pki: Authority) -> list[Group]:
-        return [wiring.controller_manager(self._plan, pki, self._node)]
+        from kube_actors.cluster.ray_actors import alive_hosts
+
+        controllers = wiring.controller_manager(self._plan, pki, self._node)
+        lost = wiring.lost_nodes(self._plan, pki, lambda: [host.address for host in alive_hosts()])
+        return [controllers, lost]
 
 
 class NodeAgent(ComponentActor):
@@ -86,6 +91,9 @@ class NodeAgent(ComponentActor):
     component = "nodeagent"
 
     def _make(self, pki: Authority) -> list[Group]:
+        from ray.util import get_node_ip_address
+
+        here = {RAY_HOST: get_node_ip_address()}
         everything = self._plan.runtime == "simulated"
         chosen = [node for node in self._plan.nodes if everything or node.name == self._node]
-        return [wiring.node(self._plan, pki, node) for node in chosen]
+        return [wiring.node(self._plan, pki, node, here) for node in chosen]

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 DEMO = Path(__file__).parents[3] / "cluster_configs" / "demo.yaml"
+RAY_HOST = "kube-actors.io/ray-host"
 KINDS = ("Store", "APIServer", "Scheduler", "ControllerManager", "NodeAgent")
 
 pytestmark = pytest.mark.timeout(600)
@@ -123,6 +124,17 @@ def _supervisor_pid(kactl: Any) -> int:
         "print(ray.get(ray.get_actor('supervisor@master-1', namespace='kube-actors').health.remote(), timeout=30))\n"
     )
     return int(_ray(kactl, program).splitlines()[-1])
+
+
+def test_a_node_whose_machine_has_left_ray_is_removed(
+    demo: Any, wait_until: Callable[..., None], tmp_path: Path
+) -> None:
+    (here,) = json.loads(demo("get", "nodes", "-o", "json"))["items"]
+    assert here["metadata"]["annotations"][RAY_HOST]
+    ghost = {"name": "ghost", "annotations": {RAY_HOST: "192.0.2.7"}}
+    (tmp_path / "node.json").write_text(json.dumps({"apiVersion": "v1", "kind": "Node", "metadata": ghost}))
+    demo("apply", "-f", str(tmp_path / "node.json"))
+    wait_until(lambda: demo("get", "nodes", "-o", "name").split() == [f"node/{here['metadata']['name']}"], 60)
 
 
 def test_an_actor_that_died_for_good_is_made_again(demo: Any, wait_until: Callable[..., None]) -> None:
