@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -19,8 +20,9 @@ from kube_actors.cluster.embedded import Cluster
 SECONDS = int(os.environ.get("KUBE_ACTORS_FUZZ_SECONDS", "0"))
 DOCUMENTS = ("api/v1", "apis/apps/v1", "apis/apiextensions.k8s.io/v1")
 TOOL = Path(sys.executable).with_name("schemathesis")
-# Kubernetes itself answers a faulty binding with 500.
-EXCLUDED = ("--exclude-path-regex", "/bindings$")
+SERVER_ERROR = re.compile(r"\[5\d\d\][^\n]*:\n\n\s+`(.*)`\n")
+# What Kubernetes itself answers with 500.
+KUBERNETES_SAYS = ("resourceVersion should not be set on objects to be created", '"message":"target.')
 
 
 async def fuzz(cluster: Cluster, document: str, home: Path) -> tuple[int, str]:
@@ -36,7 +38,7 @@ async def fuzz(cluster: Cluster, document: str, home: Path) -> tuple[int, str]:
         *("--checks", "not_a_server_error"),
         *("--phases", "fuzzing"),
         *("--max-examples", "2"),
-        *EXCLUDED,
+        "--continue-on-failure",
         *length,
         cwd=home,
         stdout=asyncio.subprocess.PIPE,
@@ -57,7 +59,9 @@ async def test_random_requests_are_answered_and_none_with_a_server_error(tmp_pat
     async with Cluster(nodes=1) as cluster:
         for document in DOCUMENTS:
             code, printed = await fuzz(cluster, document, tmp_path)
-            assert code == 0, printed
+            found = SERVER_ERROR.findall(printed)
+            ours = [answer for answer in found if not any(text in answer for text in KUBERNETES_SAYS)]
+            assert code == 0 or (found and not ours and "Network Error" not in printed), printed
         headers = {"Authorization": f"Bearer {cluster.token}"}
         async with (
             aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(ssl=False)) as session,
