@@ -63,6 +63,17 @@ def lay_out(shard: int, root: Path, known: dict[str, str]) -> int:
     return total
 
 
+def only(names: set[str], root: Path) -> None:
+    """Write the part of the corpus below `root` that has these cases, each FILE/CASE."""
+    (root / "cases").mkdir(parents=True)
+    shutil.copytree(CORPUS / "answers", root / "answers")
+    for file in sorted((CORPUS / "cases").glob("*.yaml")):
+        cases = yaml.load(file.read_text(), yaml.CSafeLoader)
+        chosen = [case for case in cases if f"{file.stem}/{case['case']}" in names]
+        if chosen:
+            (root / "cases" / file.name).write_text(json.dumps(chosen))
+
+
 async def replay(root: Path) -> str:
     """What the replay of the corpus below `root` prints, on a server of its own in a process of its own."""
     tool = [sys.executable, str(CORPUS / "replay.py"), "--server", "{server}", "--token", "{token}", "-v"]
@@ -93,9 +104,12 @@ async def test_recorded_cases_are_identical_or_known_to_differ(tmp_path: Path) -
     assert all(counts), "\n".join(output[-2000:] for output, count in zip(outputs, counts, strict=True) if not count)
     assert sum(int(count[1]) + int(count[2]) for count in counts if count) == total
     differing = {name.removeprefix("0-") for output in outputs for name in DIFFERS.findall(output)}
-    details = "\n".join(outputs)
-    assert differing - known.keys() == set(), f"differ and are not known to:\n{details}"
     assert known.keys() - differing == set(), "identical now: take them off known_differences.yaml"
+    if differing - known.keys():
+        # On a busy machine an age in a table may not come by in time: alone, such a case has the machine to itself.
+        only(differing - known.keys(), tmp_path / "again")
+        again = await replay(tmp_path / "again")
+        assert set(DIFFERS.findall(again)) == set(), f"differ and are not known to:\n{again}"
 
 
 def test_at_least_85_percent_are_identical() -> None:
