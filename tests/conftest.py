@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import importlib.util
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +33,21 @@ LAB = "kube_actors_docker_lab"
 # compare with recorded answers of a real API server, which are no part of the project.
 NO_SKIP = os.environ.get("KUBE_ACTORS_NO_SKIP") == "1"
 MAY_SKIP = "recorded answers are not here"
+
+
+CLONE_NEWNET = 0x40000000
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Each of several test processes gets a network of its own, where it may make one.
+
+    Clusters of the process runtime have the same loopback addresses; two of them at a time would answer for each
+    other. What a test sends has no way out of such a network either.
+    """
+    if "PYTEST_XDIST_WORKER" not in os.environ or os.geteuid() != 0 or shutil.which("ip") is None:
+        return
+    if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET) == 0:
+        subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
 @pytest.fixture(autouse=True)
