@@ -89,9 +89,9 @@ class Pipeline:
         self.allocators = Allocators(storage, clock, config.service_cidr, config.node_port_range)
         ledger = QuotaLedger(self.cache, storage)
         self.webhooks = WebhookClient(lookup)
-        sources = Sources(lookup, self.authorizer, rbac, ledger, clock, self.webhooks, resources)
-        admission = Chain(plugins(sources, config.enable_admission_plugins))
         conversions = Conversions(self.webhooks)
+        sources = Sources(lookup, self.authorizer, rbac, ledger, clock, self.webhooks, resources, conversions)
+        admission = Chain(plugins(sources, config.enable_admission_plugins))
         registry = ObjectRegistry(
             storage,
             self.cache,

@@ -112,10 +112,9 @@ def bytes_converter(resource: Resource) -> Callable[[bytes], bytes] | None:
 
 
 def equivalents(resource: Resource) -> tuple[Resource, ...]:
-    """The other versions of a resource that show the same objects, without asking a conversion webhook."""
+    """The other versions of a resource: they show the same objects."""
     if resource.definition is not None:
-        definition = resource.definition.definition
-        others = () if definition.webhook is not None else resources_of(definition)
-        return tuple(one for one in others if one.version != resource.version)
+        served = resources_of(resource.definition.definition)
+        return tuple(one for one in served if one.version != resource.version)
     kept = stored(resource)
     return tuple(one for one in dict.fromkeys((kept, *_VIEWS)) if one != resource and stored(one) == kept)

@@ -5,14 +5,16 @@ Objects are in the version that was asked for; what a webhook made of one comes 
 
 from __future__ import annotations
 
+import copy
 from typing import Any
 
-from kube_actors.api import Obj, decode, defaults, errors
+from kube_actors.api import Obj, decode, defaults, encoding, errors
 from kube_actors.api.decode import DecodeError
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver import versions
 from kube_actors.apiserver.admission.chain import Attributes, Operation
 from kube_actors.apiserver.admission.matching import namespace_of
+from kube_actors.apiserver.custom.conversion import Conversions
 from kube_actors.apiserver.request import DeleteOptions, User
 
 
@@ -90,13 +92,22 @@ def options_of(attributes: Attributes) -> Obj | None:
 
 
 def as_version(attributes: Attributes, obj: Obj | None, version: Resource) -> Obj | None:
-    """An object of the request in an equivalent version."""
+    """An object of the request in an equivalent version; `prepared` has seen to what a conversion webhook says."""
     if obj is None or version is attributes.resource or attributes.kind is not None:
         return obj
+    if version.definition is not None:
+        return versions.from_stored(version, copy.deepcopy(obj))
     return versions.from_stored(version, versions.to_stored(attributes.resource, obj))
 
 
-def taken_back(attributes: Attributes, changed: Any, version: Resource) -> Obj:
+async def prepared(conversions: Conversions, attributes: Attributes, version: Resource) -> None:
+    """Ask the conversion webhook of a custom resource for the request's objects in another version."""
+    if version.definition is not None and version is not attributes.resource and attributes.kind is None:
+        objects = (one for one in (attributes.obj, attributes.old) if one is not None)
+        await conversions.prepare_bytes(version, [encoding.dumps(one) for one in objects])
+
+
+async def taken_back(conversions: Conversions, attributes: Attributes, changed: Any, version: Resource) -> Obj:
     """What became of the request's object, decoded anew, with defaults. Raises InternalError for what is none."""
     resource = attributes.kind or version
     try:
@@ -107,4 +118,7 @@ def taken_back(attributes: Attributes, changed: Any, version: Resource) -> Obj:
     defaults.apply_defaults(resource, obj)
     if version is attributes.resource or attributes.kind is not None:
         return obj
+    if version.definition is not None:
+        await conversions.prepare_bytes(attributes.resource, [encoding.dumps(obj)])
+        return versions.from_stored(attributes.resource, obj)
     return versions.from_stored(attributes.resource, versions.to_stored(version, obj))

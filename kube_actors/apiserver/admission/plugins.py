@@ -43,6 +43,7 @@ from kube_actors.apiserver.authz import Authorizer
 from kube_actors.apiserver.authz.escalation import Escalation
 from kube_actors.apiserver.authz.rbac import Rbac
 from kube_actors.apiserver.config import OPTIONAL_ADMISSION
+from kube_actors.apiserver.custom.conversion import Conversions
 from kube_actors.apiserver.webhooks.client import WebhookClient
 
 
@@ -57,13 +58,14 @@ class Sources:
     clock: Clock
     webhooks: WebhookClient
     resources: Registry
+    conversions: Conversions
 
 
 def plugins(sources: Sources, enabled: Collection[str] = ()) -> list[Plugin]:
     """The default plugins and the enabled ones of OPTIONAL_ADMISSION, in the order in which requests meet them."""
     lookup, authorizer = sources.lookup, sources.authorizer
-    caller = Caller(lookup, sources.webhooks, authorizer)
-    policies = PolicySources(lookup, authorizer, sources.resources)
+    caller = Caller(lookup, sources.webhooks, authorizer, sources.conversions)
+    policies = PolicySources(lookup, authorizer, sources.resources, sources.conversions)
     every = [
         NamespaceLifecycle(lookup),
         LimitRanger(lookup),

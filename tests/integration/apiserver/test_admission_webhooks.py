@@ -57,6 +57,8 @@ class Hooks:
 
     async def handle(self, request: web.Request) -> web.Response:
         review = await request.json()
+        if review["kind"] == "ConversionReview":
+            return web.json_response(_converted(review))
         self.reviews.append(review)
         answer = self.answers[request.path](review["request"])
         if asyncio.iscoroutine(answer):
@@ -106,6 +108,19 @@ async def hooks(server: Server, api: Api) -> AsyncIterator[Hooks]:
     made.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
     yield made
     await runner.cleanup()
+
+
+def _converted(review: Obj) -> Obj:
+    """What v1 calls `size` is `width` in v2."""
+    request = review["request"]
+    to, names = request["desiredAPIVersion"], ("size", "width")
+    old, new = names if to.endswith("v2") else names[::-1]
+    objects = [
+        {**{new if key == old else key: value for key, value in one.items()}, "apiVersion": to}
+        for one in request["objects"]
+    ]
+    response = {"uid": request["uid"], "result": {"status": "Success"}, "convertedObjects": objects}
+    return {"kind": "ConversionReview", "apiVersion": review["apiVersion"], "response": response}
 
 
 def patch(*operations: Obj) -> Obj:
@@ -368,3 +383,40 @@ async def test_a_custom_resource_is_asked_about_in_the_version_of_the_rule_and_p
     assert (request["object"]["apiVersion"], request["requestKind"]["version"]) == ("example.com/v2", "v1")
     assert (made["apiVersion"], made["size"], made["color"]) == ("example.com/v1", 7, "red")
     assert "odd" not in made
+
+
+async def test_a_conversion_webhook_is_asked_for_the_version_that_an_admission_webhook_wants(
+    api: Api, hooks: Hooks
+) -> None:
+    versions = [
+        {
+            "name": name,
+            "served": True,
+            "storage": name == "v1",
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {field: {"type": "integer"}}}},
+        }
+        for name, field in (("v1", "size"), ("v2", "width"))
+    ]
+    config = {"url": f"https://127.0.0.1:{hooks.port}/convert", "caBundle": hooks.ca}
+    conversion = {"clientConfig": config, "conversionReviewVersions": ["v1"]}
+    spec = {
+        "group": "example.com",
+        "scope": "Namespaced",
+        "names": {"plural": "things", "kind": "Thing"},
+        "versions": versions,
+        "conversion": {"strategy": "Webhook", "webhook": conversion},
+    }
+    crd = {"metadata": {"name": "things.example.com"}, "spec": spec}
+    await api.send("POST", "/apis/apiextensions.k8s.io/v1/customresourcedefinitions", crd)
+    rule = {"apiGroups": ["example.com"], "apiVersions": ["v2"], "operations": ["*"], "resources": ["things"]}
+    wider = {"op": "replace", "path": "/width", "value": 7}
+    await hooks.add("mutating", "thing", lambda request: patch(wider), rules=[rule])
+    thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "a"}, "size": 3}
+    path = "/apis/example.com/v1/namespaces/default/things"
+    made = await api.send("POST", path, thing)
+    assert (made["http"], made.get("size")) == (201, 7), made
+    assert hooks.reviews[-1]["request"]["object"]["width"] == 3
+    changed = await api.send("PATCH", f"{path}/a", {"size": 4}, "application/merge-patch+json")
+    assert (changed["apiVersion"], changed["size"]) == ("example.com/v1", 7), changed
+    request = hooks.reviews[-1]["request"]
+    assert (request["object"]["width"], request["oldObject"]["width"]) == (4, 7)

@@ -11,6 +11,7 @@ from kube_actors.api import Obj, cel
 from kube_actors.api.meta import labels_of
 from kube_actors.api.resources import Registry, Resource
 from kube_actors.apiserver.admission import expressions
+from kube_actors.apiserver.admission.admission_request import prepared
 from kube_actors.apiserver.admission.chain import Attributes, Lookup
 from kube_actors.apiserver.admission.conditions import ConditionsFailed
 from kube_actors.apiserver.admission.expressions import Asker, variables_of
@@ -18,6 +19,7 @@ from kube_actors.apiserver.admission.matching import namespace_of
 from kube_actors.apiserver.admission.policy.definitions import Binding, Compiled, Policies, Policy
 from kube_actors.apiserver.admission.policy.params import NoParams, params_of
 from kube_actors.apiserver.authz import Authorizer
+from kube_actors.apiserver.custom.conversion import Conversions
 
 T = TypeVar("T")
 _ABSENT = re.compile(r"no such key: (\w+)")
@@ -34,6 +36,7 @@ class Sources:
     lookup: Lookup
     authorizer: Authorizer
     resources: Registry
+    conversions: Conversions
 
 
 class Evaluation:
@@ -113,10 +116,11 @@ def invocations(
                 yield Invocation(policy, binding, version, param)
 
 
-def begin(
+async def begin(
     invocation: Invocation[T], attributes: Attributes, namespace: Obj | None, sources: Sources
 ) -> Evaluation | None:
     """The evaluation; None where the policy's conditions do not hold. Raises Failed."""
+    await prepared(sources.conversions, attributes, invocation.version)
     asker = Asker(sources.authorizer, attributes.user)
     variables = variables_of(attributes, invocation.version, namespace) | {"params": invocation.param}
     evaluation = Evaluation(variables, invocation.policy.variables, asker)

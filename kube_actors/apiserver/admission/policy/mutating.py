@@ -73,22 +73,22 @@ class MutatingAdmissionPolicy(Plugin):
             if not rounds.wants(invocation.uid):
                 continue
             for mutation in invocation.policy.steps.steps:
-                if self._mutate(invocation, mutation, attributes, namespace):
+                if await self._mutate(invocation, mutation, attributes, namespace):
                     rounds.changed()
                 if invocation.policy.steps.reinvocable:
                     rounds.called(invocation.uid)
         rounds.end(attributes)
 
-    def _mutate(
+    async def _mutate(
         self, invocation: Invocation[Mutations], mutation: Mutation, attributes: Attributes, namespace: Obj | None
     ) -> bool:
         """Do one mutation on the object as it is now; whether it changed."""
         before = copy.deepcopy(attributes.obj)
-        current = as_version(attributes, attributes.obj, invocation.version)
         try:
-            evaluation = begin(invocation, attributes, namespace, self._sources)
+            evaluation = await begin(invocation, attributes, namespace, self._sources)
             if evaluation is None:
                 return False
+            current = as_version(attributes, attributes.obj, invocation.version)
             value = evaluation.value(mutation.program)
             resource = attributes.kind or invocation.version
             changed = _applied(resource, current, value) if mutation.applies else _patched(current, value)
@@ -97,7 +97,7 @@ class MutatingAdmissionPolicy(Plugin):
             return False
         if changed is None:
             return False
-        attributes.obj = taken_back(attributes, changed, invocation.version)
+        attributes.obj = await taken_back(self._sources.conversions, attributes, changed, invocation.version)
         return attributes.obj != before
 
 

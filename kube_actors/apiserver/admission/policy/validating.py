@@ -97,7 +97,7 @@ class ValidatingAdmissionPolicy(Plugin):
         denied: list[tuple[str, str]] = []
         values: dict[str, list[str]] = {}
         for invocation in invocations(self._policies, attributes, namespace, self._sources):
-            for failure in self._failures(invocation, attributes, namespace, values):
+            for failure in await self._failures(invocation, attributes, namespace, values):
                 text = _report(invocation, attributes, failure)
                 if text:
                     denied.append((text, failure.reason))
@@ -106,7 +106,7 @@ class ValidatingAdmissionPolicy(Plugin):
         if denied:
             raise denial(attributes, *denied[0])
 
-    def _failures(
+    async def _failures(
         self,
         invocation: Invocation[Checks],
         attributes: Attributes,
@@ -119,7 +119,7 @@ class ValidatingAdmissionPolicy(Plugin):
         if invocation.fault:
             return unless_ignored
         try:
-            evaluation = begin(invocation, attributes, namespace, self._sources)
+            evaluation = await begin(invocation, attributes, namespace, self._sources)
         except Failed as error:
             return [] if policy.ignores_failure else [Failure(str(error))]
         if evaluation is None:

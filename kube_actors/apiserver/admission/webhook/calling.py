@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kube_actors.api import Obj, errors
 from kube_actors.api.meta import labels_of
 from kube_actors.api.resources import Resource
-from kube_actors.apiserver.admission.admission_request import as_version, describe
+from kube_actors.apiserver.admission.admission_request import as_version, describe, prepared
 from kube_actors.apiserver.admission.chain import Attributes, Lookup, Operation, Plugin
 from kube_actors.apiserver.admission.conditions import ConditionsFailed
 from kube_actors.apiserver.admission.expressions import Asker, variables_of
@@ -16,6 +16,7 @@ from kube_actors.apiserver.admission.matching import is_exempt, namespace_object
 from kube_actors.apiserver.admission.webhook import review
 from kube_actors.apiserver.admission.webhook.hooks import Hook, Hooks
 from kube_actors.apiserver.authz import Authorizer
+from kube_actors.apiserver.custom.conversion import Conversions
 from kube_actors.apiserver.webhooks.client import CallFailed, WebhookClient
 
 DRY_RUNS = ("None", "NoneOnDryRun")
@@ -32,11 +33,12 @@ class Caller:
     lookup: Lookup
     client: WebhookClient
     authorizer: Authorizer
+    conversions: Conversions
 
     async def namespace(self, attributes: Attributes) -> Obj | None:
         return await namespace_object(self.lookup, attributes)
 
-    def version_for(self, hook: Hook, attributes: Attributes, namespace: Obj | None) -> Resource | None:
+    async def version_for(self, hook: Hook, attributes: Attributes, namespace: Obj | None) -> Resource | None:
         """The version as which the hook wants the request; None: it does not. Raises Forbidden."""
         version = hook.matcher.version_for(attributes)
         if version is None:
@@ -44,6 +46,7 @@ class Caller:
         labels = labels_of(namespace) if namespace is not None else None
         if not hook.matcher.selects(attributes, labels):
             return None
+        await prepared(self.conversions, attributes, version)
         if hook.conditions:
             asker = Asker(self.authorizer, attributes.user)
             try:

@@ -30,7 +30,7 @@ class MutatingAdmissionWebhook(WebhookPlugin):
         rounds.begin(attributes)
         namespace = await self.caller.namespace(attributes)
         for index, hook in enumerate(hooks):
-            version = self.caller.version_for(hook, attributes, namespace)
+            version = await self.caller.version_for(hook, attributes, namespace)
             if version is None or not rounds.wants(hook.uid):
                 continue
             changed = await self._mutate(hook, attributes, version, f"round_{attributes.rounds.number}_index_{index}")
@@ -50,23 +50,22 @@ class MutatingAdmissionWebhook(WebhookPlugin):
             return False
         if not answer.allowed:
             raise review.denial(hook.name, answer.result)
-        changed = _apply(attributes, version, answer)
+        changed = await self._apply(attributes, version, answer)
         told = {"configuration": hook.configuration, "webhook": hook.name, "mutated": changed}
         attributes.annotate(f"{AUDIT}/{place}", encoding.dumps(told).decode())
         return changed
 
-
-def _apply(attributes: Attributes, version: Resource, answer: review.Answer) -> bool:
-    """Do what the answer's patch says; whether that changed the object."""
-    if not answer.patch:
-        return False
-    if attributes.obj is None:
-        text = "admission webhook attempted to modify the object, which is not supported for this operation"
-        raise errors.InternalError(f"Internal error occurred: {text}")
-    before = copy.deepcopy(attributes.obj)
-    try:
-        patched = json_patch(as_version(attributes, attributes.obj, version), answer.patch)
-    except PatchError as error:
-        raise errors.InternalError(f"Internal error occurred: {error.message}") from None
-    attributes.obj = taken_back(attributes, patched, version)
-    return attributes.obj != before
+    async def _apply(self, attributes: Attributes, version: Resource, answer: review.Answer) -> bool:
+        """Do what the answer's patch says; whether that changed the object."""
+        if not answer.patch:
+            return False
+        if attributes.obj is None:
+            text = "admission webhook attempted to modify the object, which is not supported for this operation"
+            raise errors.InternalError(f"Internal error occurred: {text}")
+        before = copy.deepcopy(attributes.obj)
+        try:
+            patched = json_patch(as_version(attributes, attributes.obj, version), answer.patch)
+        except PatchError as error:
+            raise errors.InternalError(f"Internal error occurred: {error.message}") from None
+        attributes.obj = await taken_back(self.caller.conversions, attributes, patched, version)
+        return attributes.obj != before

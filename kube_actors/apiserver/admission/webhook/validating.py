@@ -22,7 +22,7 @@ class ValidatingAdmissionWebhook(WebhookPlugin):
         namespace = await self.caller.namespace(attributes)
         asked = []
         for index, hook in enumerate(hooks):
-            version = self.caller.version_for(hook, attributes, namespace)
+            version = await self.caller.version_for(hook, attributes, namespace)
             if version is not None:
                 asked.append(self._refusal(hook, attributes, version, index))
         if not asked:
