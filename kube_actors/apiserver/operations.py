@@ -183,7 +183,14 @@ class Operations:
         # Each attempt changes its own copy: the first may have filled in what the second must not see.
         copy = encoding.dumps(obj)
         record = ownership.recorder(request, options, self._clock.now())
-        return await self._registry.update(request, lambda _: encoding.loads(copy), options, mode=mode, record=record)
+
+        def replaced(current: Obj | None) -> Obj:
+            if current is None and strategies.of(target.resource).rules.create_on_update:
+                self.authorize(request, "create")
+            wanted: Obj = encoding.loads(copy)
+            return wanted
+
+        return await self._registry.update(request, replaced, options, mode=mode, record=record)
 
     async def patch(self, request: Request, kind: str, data: bytes, options: WriteOptions) -> Written:
         """Patch an object, its status or its scale; `kind` is the patch's media type."""

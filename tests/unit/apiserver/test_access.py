@@ -224,3 +224,21 @@ def test_joined_rules_say_the_same(rules):
     again = [part for one in compact(parts) for part in broken_down(one)]
     assert set(again) == set(parts)
     assert all(described(one).startswith("{") for one in compact(parts))
+
+
+async def test_who_may_only_change_objects_creates_none_by_applying_or_replacing(api):
+    rules = (rule("update patch", "configmaps"), rule("update", "leases", "coordination.k8s.io"))
+    await api.create(ROLES, role("r", *rules))
+    await api.create(ROLE_BINDINGS, binding("r", "Role"))
+    await api.create(CONFIGMAPS, {"metadata": {"name": "there"}})
+    await api.pipeline.cache.fresh()
+    api.user = JANE
+    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "there"}, "data": {"k": "1"}}
+    await api.patch(CONFIGMAPS, "there", config, "apply-patch+yaml", field_manager="m")
+    absent = {**config, "metadata": {"name": "absent"}}
+    with pytest.raises(errors.Forbidden, match='cannot create resource "configmaps"'):
+        await api.patch(CONFIGMAPS, "absent", absent, "apply-patch+yaml", field_manager="m")
+    with pytest.raises(errors.Forbidden, match='cannot create resource "leases"'):
+        await api.update(LEASES, {"metadata": {"name": "l", "namespace": "default"}, "spec": {}})
+    with pytest.raises(errors.NotFound):
+        await api.update(CONFIGMAPS, {"metadata": {"name": "absent", "namespace": "default"}})

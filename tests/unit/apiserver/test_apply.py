@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from kube_actors.api import encoding, errors
+from kube_actors.api.crd.definition import definition_of, resources_of
 from kube_actors.api.resources import CONFIGMAPS, DEPLOYMENTS, PODS, builtin
-from kube_actors.apiserver.ownership import keep_valid, program
+from kube_actors.apiserver.ownership import ServedTypes, keep_valid, program
 from kube_actors.apiserver.request import Request, Target, User, WriteOptions
 
 AUTOSCALERS = [builtin(f"autoscaling/{version}", "horizontalpodautoscalers") for version in ("v1", "v2")]
@@ -183,3 +184,14 @@ def test_managed_fields_that_admission_broke_are_put_back(api):
     keep_valid(request, obj, None)
     assert obj == {"metadata": {}}
     assert "was in an invalid state after admission" in request.warnings[0]
+
+
+def test_no_webhook_is_asked_whose_fields_are_whose():
+    versions = [{"name": name, "served": True, "storage": name == "v1", "schema": {}} for name in ("v1", "v2")]
+    names = {"plural": "things", "kind": "Thing"}
+    conversion = {"strategy": "Webhook", "webhook": {"clientConfig": {"url": "https://127.0.0.1:1/"}}}
+    spec = {"group": "example.com", "scope": "Cluster", "names": names, "versions": versions, "conversion": conversion}
+    resource = resources_of(definition_of({"metadata": {"name": "things.example.com"}, "spec": spec}))[0]
+    obj = {"apiVersion": "example.com/v2", "kind": "Thing", "metadata": {"name": "a"}, "spec": {"b": 1}}
+    assert ServedTypes(resource).convert(obj, "example.com/v1") == {**obj, "apiVersion": "example.com/v1"}
+    assert ServedTypes(resource).shape("example.com/v3") is None
