@@ -47,10 +47,18 @@ def _rule_defaults(behavior: Obj, name: str, policies: list[tuple[str, int]], st
 
 
 def _create(causes: Causes, obj: Obj) -> None:
+    _validate(causes, obj, old_target=None)
+
+
+def _update(causes: Causes, new: Obj, old: Obj) -> None:
+    _validate(causes, new, old["spec"].get("scaleTargetRef") or {})
+
+
+def _validate(causes: Causes, obj: Obj, old_target: Obj | None) -> None:
     spec = autoscaling.to_v2(obj)["spec"] if obj.get("apiVersion") == "autoscaling/v1" else obj["spec"]
     measured = spec.get("metrics") or []
     _replicas(causes, spec)
-    _target(causes, spec.get("scaleTargetRef") or {}, "spec.scaleTargetRef")
+    _target(causes, spec.get("scaleTargetRef") or {}, old_target, "spec.scaleTargetRef")
     metrics(causes, measured, "spec.metrics")
     if spec.get("minReplicas") == 0:
         scale_to_zero(causes, measured, "spec.metrics")
@@ -60,25 +68,25 @@ def _create(causes: Causes, obj: Obj) -> None:
             _behavior(causes, behavior[name], f"spec.behavior.{name}")
 
 
-def _update(causes: Causes, new: Obj, old: Obj) -> None:
-    _create(causes, new)
-
-
 def _replicas(causes: Causes, spec: Obj) -> None:
     least, most = spec.get("minReplicas"), spec.get("maxReplicas", 0)
     if least is not None and least < 1:
         causes.invalid("spec.minReplicas", least, "must be greater than or equal to 1")
     if most < 1:
         causes.required("spec.maxReplicas", "must be set and greater than 0")
-    elif least is not None and most < least:
+    if least is not None and most < least:
         causes.invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`")
 
 
-def _target(causes: Causes, reference: Obj, path: str) -> None:
+def _target(causes: Causes, reference: Obj, old: Obj | None, path: str) -> None:
     for field in ("kind", "name"):
         references.path_segment(causes, reference.get(field, ""), f"{path}.{field}")
-    version = reference.get("apiVersion", "")
-    if version and "/" not in version:
+    version, kind = reference.get("apiVersion", ""), reference.get("kind", "")
+    if old is not None and (version, kind) == (old.get("apiVersion", ""), old.get("kind", "")):
+        return
+    if version.count("/") > 1:
+        causes.invalid(f"{path}.apiVersion", version, f"unexpected GroupVersion string: {version}")
+    elif "/" not in version.lstrip("/") and kind != "ReplicationController":
         causes.invalid(f"{path}.apiVersion", version, "apiVersion must specify API group")
 
 

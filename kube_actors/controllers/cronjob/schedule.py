@@ -30,8 +30,8 @@ _DESCRIPTORS = {
     "@midnight": "0 0 * * *",
     "@hourly": "0 * * * *",
 }
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|ms|s|m|h)")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _YEARS = 5  # without a match in them, there is none: 30 February
 MINUTE = dt.timedelta(minutes=1)
 
@@ -116,7 +116,7 @@ def _is_star(field: str) -> bool:
 
 def _values(field: str, low: int, high: int, words: dict[str, int]) -> frozenset[int]:
     found: set[int] = set()
-    for part in field.split(","):
+    for part in filter(None, field.split(",")):
         ranged, slash, step = part.partition("/")
         first, dash, last = ranged.partition("-")
         if first in ("*", "?"):
@@ -135,16 +135,20 @@ def _number(text: str, words: dict[str, int]) -> int:
     number = words.get(text.lower())
     if number is not None:
         return number
-    if not (text.isascii() and text.isdigit()):
+    digits = text.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()):
         raise ValueError(f"failed to parse int from {text}")
-    return int(text)
+    return int(digits)
 
 
 def _seconds(text: str) -> float:
-    parts = _DURATION.findall(text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    size = text.removeprefix("-") if text.startswith("-") else text.removeprefix("+")
+    if size == "0":
+        return 0.0
+    parts = _DURATION.findall(size)
+    if not parts or "".join(number + unit for number, unit in parts) != size:
         raise ValueError(f"failed to parse duration @every {text}")
-    return sum(float(number) * _UNITS[unit] for number, unit in parts)
+    return (-1 if text.startswith("-") else 1) * sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
 # More missed times than this are told of.

@@ -15,6 +15,7 @@ from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
 from kube_actors.api.meta import annotations_of, name_of
 from kube_actors.api.resources import EVENTS
+from kube_actors.api.validation import schedule
 from kube_actors.controllers.cronjob.controller import CRON_JOBS, CronJobController
 from kube_actors.controllers.cronjob.schedule import Cron, missed, parse
 from kube_actors.controllers.job.controller import JOBS
@@ -60,6 +61,24 @@ def test_a_day_that_never_comes_has_no_next_time() -> None:
 def test_what_is_no_schedule_is_refused(text: str) -> None:
     with pytest.raises(ValueError):
         parse(text)
+
+
+_PART = st.text("0123456789*?/-,+sunjaµμmh. ", max_size=7)
+
+
+@given(st.tuples(_PART, _PART, _PART, _PART, _PART).map(" ".join) | _PART.map("@every {}".format))
+@settings(max_examples=500, deadline=None)
+def test_what_the_api_takes_for_a_schedule_is_one_for_the_controller(text: str) -> None:
+    if not schedule.error(text):
+        parse(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["0,,30 0 * * *", "+5 0 * * *", "@every -1h", "@every +1.5h", "@every 0", "0 0 * * sun,"]
+)
+def test_odd_spellings_that_cron_reads_are_schedules(text: str) -> None:
+    assert schedule.error(text) == ""
+    parse(text)
 
 
 def test_a_schedule_follows_the_zone_through_the_change_of_clocks() -> None:

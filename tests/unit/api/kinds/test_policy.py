@@ -29,6 +29,18 @@ def test_rules_of_scaling_without_policies_get_kubernetes_own(make: Any, faults:
     assert found == ["spec.behavior.scaleUp.policies: Required value: must specify at least one Policy"]
 
 
+def test_what_is_scaled_is_of_an_api_group_but_for_replication_controllers(faults: Faults) -> None:
+    def found(version: str, kind: str = "Deployment") -> list[str]:
+        target = {"kind": kind, "name": "d", "apiVersion": version}
+        return faults("HorizontalPodAutoscaler", autoscaler(scaleTargetRef=target), "v2")
+
+    field, fault = "spec.scaleTargetRef.apiVersion", "apiVersion must specify API group"
+    assert found("") == [f'{field}: Invalid value: "": {fault}']
+    assert found("v1") == [f'{field}: Invalid value: "v1": {fault}']
+    assert found("v1", "ReplicationController") == found("apps/v1") == []
+    assert found("a/b/c") == [f'{field}: Invalid value: "a/b/c": unexpected GroupVersion string: a/b/c']
+
+
 def test_a_fault_of_the_old_version_is_one_of_the_metric_that_it_stands_for(faults: Faults) -> None:
     found = faults("HorizontalPodAutoscaler", autoscaler(targetCPUUtilizationPercentage=0), "v1")
     path = "spec.metrics[0].resource.target.averageUtilization"
