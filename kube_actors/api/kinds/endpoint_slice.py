@@ -48,13 +48,13 @@ def _endpoint(causes: Causes, endpoint: Obj, kind: str, path: str) -> None:
         causes.too_many(f"{path}.addresses", len(addresses), _ADDRESSES_MAX)
     for place, address in enumerate(addresses):
         _address(causes, address, kind, f"{path}.addresses[{place}]")
-    if endpoint.get("nodeName"):
+    if "nodeName" in endpoint:
         causes.each_invalid(f"{path}.nodeName", endpoint["nodeName"], names.dns_subdomain(endpoint["nodeName"]))
     topology = endpoint.get("deprecatedTopology") or {}
     if len(topology) > _TOPOLOGY_MAX:
         causes.too_many(f"{path}.deprecatedTopology", len(topology), _TOPOLOGY_MAX)
     labels(causes, topology, f"{path}.deprecatedTopology")
-    if endpoint.get("hostname"):
+    if "hostname" in endpoint:
         causes.each_invalid(f"{path}.hostname", endpoint["hostname"], names.dns_label(endpoint["hostname"]))
     hints = endpoint.get("hints") or {}
     for field, key in (("forZones", "zone"), ("forNodes", "node")):
@@ -71,21 +71,38 @@ def _hints(causes: Causes, hints: list[Obj], path: str, key: str) -> None:
         if name in seen:
             causes.duplicate(f"{path}[{index}].name", name)
         seen.add(name)
-        check = names.qualified_name if key == "zone" else names.dns_subdomain
+        check = names.label_value if key == "zone" else names.dns_subdomain
         causes.each_invalid(f"{path}[{index}].name", name, check(name))
 
 
 def _address(causes: Causes, address: str, kind: str, path: str) -> None:
     if kind == "FQDN":
-        causes.each_invalid(path, address, names.dns_subdomain(address))
+        _domain_name(causes, address, path)
+    if kind not in ("IPv4", "IPv6"):
         return
     parsed = references.parse_ip(address)
     if parsed is None:
         references.ip(causes, path, address)
         return
-    if f"IPv{parsed.version}" != kind and kind in ("IPv4", "IPv6"):
+    if f"IPv{parsed.version}" != kind:
         causes.invalid(path, address, f"must be an {kind} address")
     references.not_special_ip(causes, path, address)
+
+
+def _domain_name(causes: Causes, text: str, path: str) -> None:
+    """IsFullyQualifiedDomainName."""
+    name = text.removesuffix(".")
+    labels_of_name = name.split(".")
+    if not text:
+        causes.required(path)
+    elif names.dns_subdomain(name):
+        causes.invalid(path, name, ",".join(names.dns_subdomain(name)))
+    elif len(labels_of_name) < 2:
+        causes.invalid(path, name, "should be a domain with at least two segments separated by dots")
+    else:
+        for label in labels_of_name:
+            if names.dns_label(label):
+                causes.invalid(path, label, ",".join(names.dns_label(label)))
 
 
 def _ports(causes: Causes, obj: Obj) -> None:
@@ -103,7 +120,7 @@ def _ports(causes: Causes, obj: Obj) -> None:
             causes.duplicate(f"{here}.name", name)
         seen.add(name)
         causes.one_of(f"{here}.protocol", port.get("protocol"), references.PROTOCOLS)
-        if port.get("appProtocol"):
+        if "appProtocol" in port:
             wrong = names.qualified_name(port["appProtocol"])
             causes.each_invalid(f"{here}.appProtocol", port["appProtocol"], wrong)
 

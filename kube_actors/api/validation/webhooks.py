@@ -73,8 +73,10 @@ def _qualified(causes: Causes, name: str, path: str) -> None:
     if not name:
         causes.required(path)
         return
-    causes.each_invalid(path, name, names.dns_subdomain(name))
-    if len(name.split(".")) < 3:
+    faults = names.dns_subdomain(name)
+    if faults:
+        causes.invalid(path, name, ",".join(faults))
+    elif len(name.split(".")) < 3:
         causes.invalid(path, name, "should be a domain with at least three segments separated by dots")
 
 

@@ -112,3 +112,12 @@ def test_hints_of_an_endpoint_name_few_zones_each_once(faults: Faults) -> None:
     endpoint = {"addresses": ["10.0.0.1"], "hints": {"forZones": [{"name": "z"}, {"name": "z"}]}}
     found = faults("EndpointSlice", {"addressType": "IPv4", "endpoints": [endpoint]})
     assert found == ['endpoints[0].hints.forZones[1].name: Duplicate value: "z"']
+
+
+def test_the_name_behind_an_endpoint_has_a_domain(faults: Faults) -> None:
+    def of(address: str) -> list[str]:
+        return faults("EndpointSlice", {"addressType": "FQDN", "endpoints": [{"addresses": [address]}]})
+
+    assert of("db.example.com.") == []
+    text = 'endpoints[0].addresses[0]: Invalid value: "db": should be a domain with at least two segments separated by '
+    assert of("db") == [text + "dots"]
