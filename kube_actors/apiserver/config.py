@@ -95,6 +95,9 @@ class ApiServerConfig:
     proxy_tls: ClientTLS | None = None
     service_cidr: str = "10.96.0.0/12"
     advertise_address: str = "127.0.0.1"
+    # Where pods reach this machine, which the server listens on besides and tells them as its address: the gateway of
+    # their network, which need not be there yet. Empty: they reach the advertised address.
+    pod_gateway: str = ""
     # Whether metrics.k8s.io is answered here, from what node agents tell; else it is for an APIService to say.
     resource_metrics: bool = False
     cluster_name: str = "default"

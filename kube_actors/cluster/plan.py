@@ -132,6 +132,17 @@ class ClusterPlan:
         """Whether pods have loopback addresses."""
         return self.pod_cidr.startswith("127.")
 
+    @property
+    def pod_gateway(self) -> str:
+        """The address that this machine has on the pods' own network, where the loopback one is out of their reach.
+
+        Docker gives a bridge the first address of its subnet. Empty where pods share the machine's network, where
+        services have loopback addresses, and where the API server listens everywhere anyway.
+        """
+        if self.runtime != "docker" or self.service_cidr.startswith("127.") or self.host == "0.0.0.0":
+            return ""
+        return str(ipaddress.ip_network(self.pod_cidr)[1])
+
 
 def proxy_mode(runtime: str, kernel_services: bool) -> str:
     """How services of a runtime's pods are served: by the kernel where it may be told to, else by sockets."""

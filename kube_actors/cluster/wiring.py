@@ -162,6 +162,7 @@ def api_server(
             proxy_tls=pki.client_tls(FRONT_PROXY),
             service_cidr=plan.service_cidr,
             advertise_address=plan.server_host,
+            pod_gateway=plan.pod_gateway,
             resource_metrics=plan.resource_metrics,
             cluster_name=plan.name,
             loopback_endpoints=plan.loopback,

@@ -49,7 +49,7 @@ async def run(operations: Operations, config: ApiServerConfig, first_ip: str, po
         [
             *priorities.objects(),
             *flow_control.objects(),
-            *services.objects(first_ip, config.service_cidr, config.advertise_address, port),
+            *services.objects(first_ip, config.service_cidr, config.pod_gateway or config.advertise_address, port),
             *configmaps.objects(config.rest_tls.client_ca, now),
         ]
     )

@@ -45,6 +45,8 @@ READER_PATIENCE_MS = 60_000
 MAX_BODY = 3 * 1024 * 1024
 TOO_LARGE = f"Request entity too large: limit is {MAX_BODY}"
 KEEPALIVE_SECONDS = 120.0
+# Linux: an address may be bound before an interface has it. Python has no name for it.
+IP_FREEBIND = 15
 
 
 class RestServer:
@@ -84,7 +86,11 @@ class RestServer:
         self._runner = runner
         listener = _bound(self._config.rest_host, self._config.rest_port)
         self.port = listener.getsockname()[1]
-        await web.SockSite(runner, listener, ssl_context=_tls(self._config.rest_tls), backlog=1024).start()
+        listeners = [listener]
+        if self._config.pod_gateway:
+            listeners.append(_bound(self._config.pod_gateway, self.port, not_yet=True))
+        for each in listeners:
+            await web.SockSite(runner, each, ssl_context=_tls(self._config.rest_tls), backlog=1024).start()
 
     async def stop(self) -> None:
         """Stop listening, let running requests end for a second. May be called twice."""
@@ -256,18 +262,22 @@ def _response(answer: Answer, exchange: Exchange) -> web.Response:
     return response
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, *, not_yet: bool = False) -> socket.socket:
+    """A listening socket. With `not_yet` the address need not be this machine's now; connections come once it is."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
     try:
-        listener = socket.create_server((host, port), family=family, backlog=1024)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # Connections inherit it: the kernel cuts a reader who does not read, and one who is gone.
-            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, READER_PATIENCE_MS)
-        return listener
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not_yet:
+            listener.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+        listener.bind((host, port))
+        listener.listen(1024)
     except OSError as error:
+        listener.close()
         raise errors.ConfigError(
             f"cannot listen on {host}:{port} for HTTPS: {error.strerror or error}; choose another address or port"
         ) from error
+    return listener
 
 
 def _tls(material: ServerTLS) -> ssl.SSLContext:
