@@ -37,6 +37,14 @@ def test_every_node_has_a_range_of_its_own_and_gateways_have_the_first() -> None
     assert all(each.subnet_of(ipaddress.ip_network("10.244.0.0/16")) for each in ranges)
 
 
+def test_docker_pods_reach_the_api_server_by_their_gateway_others_by_loopback() -> None:
+    assert _plan("docker").pod_gateway == "10.244.0.1"
+    assert _plan("process").pod_gateway == ""
+    # Their services have loopback addresses, and so has the server's.
+    wanted = ClusterConfig(workers=WorkersSection(count=1))
+    assert plan(wanted, PATHS, "docker", embedded=True, kernel_services=False).pod_gateway == ""
+
+
 def test_one_node_of_a_machine_serves_its_services() -> None:
     assert [node.proxy for node in _plan("docker", nodes=3).nodes] == ["nftables", "", ""]
     assert [node.proxy for node in _plan("process").nodes] == ["userspace"]
