@@ -30,6 +30,7 @@ class Server:
     pki: Pki
     folder: Path
     store: StoreServer
+    config: ApiServerConfig
 
     @property
     def url(self) -> str:
@@ -45,21 +46,20 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     tls = pki.server_tls(NAME, ["127.0.0.1"])
     store = StoreServer(StoreConfig(listeners=(Listener("127.0.0.1:0"),)))
     await store.start()
-    api = ApiServer(
-        ApiServerConfig(
-            store_addresses=store.addresses,
-            grpc_listeners=(Listener("127.0.0.1:0", tls), Listener("127.0.0.1:0", tls, client_certificates=False)),
-            rest_host="127.0.0.1",
-            rest_port=0,
-            rest_tls=tls,
-            tokens=(StaticToken(TOKEN, "admin", groups=("system:masters",)), StaticToken("weak", "jane")),
-            node_tls=pki.client_tls("kube-apiserver-kubelet-client", ("system:masters",), "node.kube-actors"),
-            proxy_tls=pki.client_tls("front-proxy-client"),
-            service_cidr="127.96.0.0/12",
-        )
+    config = ApiServerConfig(
+        store_addresses=store.addresses,
+        grpc_listeners=(Listener("127.0.0.1:0", tls), Listener("127.0.0.1:0", tls, client_certificates=False)),
+        rest_host="127.0.0.1",
+        rest_port=0,
+        rest_tls=tls,
+        tokens=(StaticToken(TOKEN, "admin", groups=("system:masters",)), StaticToken("weak", "jane")),
+        node_tls=pki.client_tls("kube-apiserver-kubelet-client", ("system:masters",), "node.kube-actors"),
+        proxy_tls=pki.client_tls("front-proxy-client"),
+        service_cidr="127.96.0.0/12",
     )
+    api = ApiServer(config)
     await api.start()
-    yield Server(api, pki, tmp_path, store)
+    yield Server(api, pki, tmp_path, store, config)
     await api.stop()
     await store.stop()
 

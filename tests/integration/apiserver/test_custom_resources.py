@@ -10,6 +10,8 @@ import aiohttp
 import pytest
 import yaml
 
+from kube_actors.apiserver.server import ApiServer
+
 TOKEN = "integration-test-token"
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CRONTABS = "/apis/stable.example.com/v1/namespaces/default/crontabs"
@@ -179,3 +181,18 @@ async def test_instances_go_before_their_definition(http):
     assert (await ask(http, "GET", CRONTABS))[0] == 404
     await ask(http, "POST", CRDS, json=yaml.safe_load(CRD))
     assert (await until(http, CRONTABS))["items"] == []
+
+
+async def test_another_server_serves_what_is_defined_from_its_start(http, server):
+    await ask(http, "POST", CRDS, json=yaml.safe_load(CRD))
+    await until(http, CRONTABS)
+    await ask(http, "POST", CRONTABS, json=yaml.safe_load(CRONTAB))
+    second = ApiServer(server.config)
+    await second.start()
+    try:
+        status, found = await ask(http, "GET", f"https://127.0.0.1:{second.rest_port}{CRONTABS}/nightly")
+        assert (status, found["spec"]["replicas"]) == (200, 2)
+        await ask(http, "DELETE", f"{CRDS}/crontabs.stable.example.com")
+        await until(http, f"https://127.0.0.1:{second.rest_port}{CRONTABS}", 404)
+    finally:
+        await second.stop()
