@@ -34,7 +34,7 @@ class Frame:
 class Entry:
     """An object as of `revision`. `key` is `namespace/name`, or the name of a cluster-scoped object."""
 
-    __slots__ = ("_fields", "_labels", "data", "key", "lease", "revision")
+    __slots__ = ("_converted", "_fields", "_labels", "data", "key", "lease", "revision")
 
     def __init__(self, key: str, revision: int, data: bytes, lease: int = 0) -> None:
         self.key = key
@@ -43,6 +43,7 @@ class Entry:
         self.data = data
         self._labels: Mapping[str, str] | None = None
         self._fields: Fields | None = None
+        self._converted: tuple[object, bytes] | None = None
 
     @classmethod
     def of_stored(cls, key: str, revision: int, stored: bytes, lease: int = 0) -> Entry:
@@ -52,6 +53,14 @@ class Entry:
         """A new object, which the caller may change."""
         obj: Obj = encoding.loads(self.data)
         return obj
+
+    def converted(self, version: object, convert: Callable[[bytes], bytes]) -> bytes:
+        """The bytes in another version, or with its defaults; those of the version asked for last are kept."""
+        if self._converted is None or self._converted[0] is not version:
+            data = convert(self.data)
+            # Most often nothing is to be done, and then nothing is kept twice.
+            self._converted = (version, self.data if data == self.data else data)
+        return self._converted[1]
 
     def index(self, obj: Obj, read_fields: FieldReader) -> None:
         """Fill in labels and fields from the decoded object, where it is at hand anyway."""

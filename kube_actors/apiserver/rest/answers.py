@@ -43,7 +43,7 @@ def items_body(resource: Resource, page: Page) -> bytes:
     """The objects, comma-separated; those of built-in kinds without kind and apiVersion, as Go's typed lists."""
     convert = versions.bytes_converter(resource)
     if convert is not None and resource.custom:
-        return b",".join([convert(entry.data) for entry in page.entries])
+        return b",".join([entry.converted(resource.definition, convert) for entry in page.entries])
     if convert is not None:
         return b",".join(_without_type(convert(entry.data)) for entry in page.entries)
     if resource.custom:
