@@ -103,6 +103,10 @@ class Operations:
         if deprecated := warnings.of_resource(request.target.resource):
             request.warn(deprecated)
 
+    def authorize_path(self, user: User, verb: str, path: str) -> None:
+        """Raises Forbidden."""
+        authz.check_path(self._authorizer, user, verb, path)
+
     async def get(self, request: Request, resource_version: str = "") -> bytes:
         """One object; with subresource scale, its Scale."""
         self.authorize(request, "get")

@@ -244,6 +244,8 @@ def node(plan: ClusterPlan, pki: Authority, which: NodePlan, annotations: Mappin
         name=which.name,
         root_dir=plan.paths.node(which.name),
         listener=Listener(f"{plan.server_host}:0", pki.server_tls(NODE, (which.name, plan.server_host))),
+        # Who opens a stream into a pod is the API server, which has asked whether its user may.
+        callers=frozenset({NODE_CLIENT}),
         advertise_address=plan.server_host,
         pod_cidr=which.pod_cidr,
         labels=dict(plan.labels),

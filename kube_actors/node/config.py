@@ -22,6 +22,8 @@ class NodeConfig:
     name: str
     root_dir: Path
     listener: Listener = field(default_factory=lambda: Listener("127.0.0.1:0"))
+    # The names of the client certificates that may open streams into pods; None: whoever the listener lets in.
+    callers: frozenset[str] | None = None
     advertise_address: str = "127.0.0.1"
     pod_cidr: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)

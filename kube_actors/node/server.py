@@ -32,7 +32,7 @@ class NodeServer:
     def __init__(self, config: NodeConfig, runtime: Runtime, pods: PodManager, clock: Clock) -> None:
         self._config, self._runtime, self._pods, self._clock = config, runtime, pods, clock
         self._targets = Targets(pods, runtime)
-        self._server = Server([config.listener], [Service(NODE, self)]) if config.serve else None
+        self._server = Server([config.listener], [Service(NODE, self, config.callers)]) if config.serve else None
         self._started_at = clock.now()
 
     @property

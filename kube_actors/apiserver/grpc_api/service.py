@@ -169,11 +169,11 @@ class KubeService:
                 yield message
 
     async def Discover(self, request: pb.DiscoverRequest, call: Call) -> pb.DiscoverResponse:
-        self._user(call)
+        self._operations.authorize_path(self._user(call), "get", "/apis")
         return pb.DiscoverResponse(resources=[options.discovered(resource) for resource in self._resources])
 
     async def Version(self, request: pb.VersionRequest, call: Call) -> pb.VersionResponse:
-        self._user(call)
+        self._operations.authorize_path(self._user(call), "get", "/version")
         return pb.VersionResponse(
             git_version=version.GIT_VERSION, product_version=__version__, cluster_name=self._cluster_name
         )

@@ -21,6 +21,8 @@ CLIENT = f"{DOMAIN}kube-apiserver-client"
 LEGACY = f"{DOMAIN}legacy-unknown"
 SIGNERS = (SERVING, KUBELET_CLIENT, CLIENT, LEGACY)
 NODE_PREFIX, NODES_GROUP = "system:node:", "system:nodes"
+_OWN = frozenset(("kube-apiserver-etcd-client", "kube-apiserver-kubelet-client", "front-proxy-client"))
+_OWN_DOMAIN = ".kube-actors"
 _OPTIONAL = frozenset(("key encipherment",))
 
 
@@ -51,6 +53,8 @@ class Asked:
 
 def refusal(signer: str, asked: Asked, usages: Sequence[str]) -> str:
     """Why the signer does not sign this; empty where it does."""
+    if _is_ours(asked):
+        return "names of the control plane's own parts are not signed"
     if signer == LEGACY:
         return ""
     if signer == CLIENT:
@@ -62,6 +66,12 @@ def refusal(signer: str, asked: Asked, usages: Sequence[str]) -> str:
     if not asked.common_name.startswith(NODE_PREFIX):
         return "subject common name does not begin with system:node: "
     return _serving(asked, usages) if signer == SERVING else _kubelet_client(asked, usages)
+
+
+def _is_ours(asked: Asked) -> bool:
+    """The store, nodes and others tell by these names that it is the control plane that speaks; one CA signs all."""
+    names = [asked.common_name, *(str(name.value) for name in asked.names or () if isinstance(name, x509.DNSName))]
+    return any(name in _OWN or name.lower().endswith(_OWN_DOMAIN) for name in names)
 
 
 def is_node_client(csr: Obj, asked: Asked) -> bool:

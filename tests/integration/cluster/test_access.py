@@ -18,13 +18,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kube_actors.api.resources import CONFIGMAPS, SECRETS, builtin
+from kube_actors.api.errors import ApiError
+from kube_actors.api.resources import CONFIGMAPS, PODS, SECRETS, builtin
 from kube_actors.cluster.config import parse
 from kube_actors.cluster.embedded import Cluster
 from kube_actors.store.client import StoreClient
 from kube_actors_cli.token import bootstrap_secret
 
 REQUESTS = builtin("certificates.k8s.io/v1", "certificatesigningrequests")
+TOKEN_REVIEWS = builtin("authentication.k8s.io/v1", "tokenreviews")
 POLICY = """
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -190,3 +192,28 @@ async def test_the_audit_log_has_what_admission_notes(cluster: Cluster, http: An
         await asyncio.sleep(0.05)
         lines = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
     assert lines[-1]["annotations"]["noted/by"] == "made by jane"
+
+
+async def test_a_process_finds_its_token_the_ca_and_its_namespace_and_is_its_account() -> None:
+    mount = "/var/run/secrets/kubernetes.io/serviceaccount"
+    script = f"cd {mount} && cat namespace && echo && cat token && echo && head -n 1 ca.crt && sleep 600"
+    container = {"name": "c", "image": "host", "command": ["sh", "-c", script]}
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [container], "terminationGracePeriodSeconds": 0}}
+    async with Cluster(runtime="process") as cluster:
+        await cluster.client.create(PODS, pod, namespace="default")
+        lines: list[bytes] = []
+        while len(lines) < 3:
+            await asyncio.sleep(0.2)
+            try:
+                lines = b"".join([chunk async for chunk in cluster.client.logs("default", "p")]).splitlines()
+            except ApiError:
+                continue
+        assert lines[0] == b"default"
+        assert lines[2] == b"-----BEGIN CERTIFICATE-----"
+        review = {"metadata": {}, "spec": {"token": lines[1].decode()}}
+        user = (await cluster.client.create(TOKEN_REVIEWS, review))["status"]["user"]
+        assert user["username"] == "system:serviceaccount:default:default"
+        assert user["extra"]["authentication.kubernetes.io/pod-name"] == ["p"]
+        await cluster.client.delete(PODS, "p", "default")
+        while (await cluster.client.create(TOKEN_REVIEWS, review))["status"].get("authenticated"):
+            await asyncio.sleep(0.1)

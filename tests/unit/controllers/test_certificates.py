@@ -91,6 +91,12 @@ DNS = x509.DNSName("n1")
         (request(CLIENT, ["client auth"], ("jane", "dev")), ""),
         (request(CLIENT, ["client auth", "server auth"], ("jane", "dev")), "usages must contain client auth"),
         (request(LEGACY, ["any"], ("x", "")), ""),
+        (request(LEGACY, ["any"], ("kube-apiserver-etcd-client", "")), "control plane's own parts"),
+        (
+            request(CLIENT, ["client auth"], names=[x509.DNSName("store-client.kube-actors")]),
+            "control plane's own parts",
+        ),
+        (request(SERVING, SERVER_USAGES, names=[x509.DNSName("apiserver.kube-actors")]), "control plane's own parts"),
     ],
 )
 def test_each_signer_has_its_rules(csr, why):
