@@ -49,7 +49,7 @@ def to_v2(obj: Obj) -> Obj:
     annotations = _annotations(obj)
     spec, status = dict(obj.get("spec") or {}), dict(obj.get("status") or {})
     percent = spec.pop("targetCPUUtilizationPercentage", None)
-    status.pop("currentCPUUtilizationPercentage", None)
+    used = status.pop("currentCPUUtilizationPercentage", None)
     metrics = _checked("MetricSpec", [_metric_to_v2(one, "target") for one in _objects(annotations.get(METRICS))])
     if percent is not None:
         metrics.append(_cpu("target", {"type": "Utilization", "averageUtilization": percent}))
@@ -59,6 +59,8 @@ def to_v2(obj: Obj) -> Obj:
     if behavior:
         spec["behavior"] = behavior[0]
     current = [_metric_to_v2(one, "current") for one in _objects(annotations.get(CURRENT_METRICS))]
+    if used is not None and _loaded(annotations.get(CURRENT_METRICS)) is None:
+        current = [_cpu("current", {"averageUtilization": used})]
     status["currentMetrics"] = _checked("MetricStatus", current) or None
     conditions = _checked("HorizontalPodAutoscalerCondition", _objects(annotations.get(CONDITIONS)))
     if conditions:
@@ -114,7 +116,7 @@ def _is_cpu(metric: Obj, role: str) -> bool:
 def _names(source: str, role: str) -> dict[str, str]:
     """v2's fields of what is wanted or measured, and v1's names of them in this source."""
     average = "averageValue" if source == "object" else f"{role}AverageValue"
-    return {"value": f"{role}Value", "averageValue": average, "averageUtilization": f"{role}AverageUtilization"}
+    return {"averageUtilization": f"{role}AverageUtilization", "value": f"{role}Value", "averageValue": average}
 
 
 def _metric_to_v1(metric: Obj, role: str) -> Obj:
@@ -138,6 +140,8 @@ def _source_to_v1(source: str, given: Obj, role: str) -> Obj:
     found.update({old: values[new] for new, old in _names(source, role).items() if new in values})
     if source == "object":
         found.setdefault(f"{role}Value", "0")
+    elif role == "current" and source != "external":
+        found.setdefault("currentAverageValue", "0")
     return found
 
 

@@ -57,6 +57,18 @@ def test_a_metric_comes_back_as_it_was(metric: Any) -> None:
     assert to_v2(to_v1(original)) == original
 
 
+def test_the_use_of_the_cpu_that_the_old_version_tells_is_a_measured_metric() -> None:
+    told = {**to_v1(autoscaler()), "status": {"desiredReplicas": 1, "currentCPUUtilizationPercentage": 20}}
+    status = to_v2(told)["status"]
+    assert status["currentMetrics"] == [
+        {"type": "Resource", "resource": {"name": "cpu", "current": {"averageUtilization": 20}}}
+    ]
+    shown = to_v1({**autoscaler(), "status": status})
+    assert shown["status"]["currentCPUUtilizationPercentage"] == 20
+    (metric,) = json.loads(shown["metadata"]["annotations"]["autoscaling.alpha.kubernetes.io/current-metrics"])
+    assert metric["resource"] == {"name": "cpu", "currentAverageUtilization": 20, "currentAverageValue": "0"}
+
+
 def test_behavior_comes_back_as_it_was() -> None:
     policies = [{"type": "Pods", "value": 4, "periodSeconds": 15}]
     rules = {"selectPolicy": "Max", "stabilizationWindowSeconds": 0, "policies": policies}
