@@ -301,7 +301,7 @@ async def test_a_budget_lets_evictions_through_one_after_another(cluster: Any, u
 async def test_a_quota_shows_what_is_used_and_nothing_is_written_once_all_is_right(cluster: Any, until: Any) -> None:
     client = cluster.client
     metadata = {"name": "all", "namespace": "default"}
-    hard = {"pods": "100", "count/jobs.batch": "10", "requests.cpu": "1000m", "secrets": "5"}
+    hard = {"pods": "100", "count/jobs.batch": "10", "secrets": "5"}
     quota = {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": metadata, "spec": {"hard": hard}}
     await client.create(QUOTAS, quota)
     await client.create(STATEFUL_SETS, workload("apps/v1", "StatefulSet", "db", serviceName="db", replicas=2))
