@@ -7,7 +7,7 @@ import re
 import socket
 import ssl
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -243,8 +243,27 @@ def _reads_protobuf(exchange: Exchange) -> bool:
     return form.media_type == negotiation.PROTOBUF
 
 
-# Kubernetes drops a warning that could not stand in a header: one with control characters, or that is no UTF-8.
+# A warning with such characters could not stand in a header: Kubernetes drops it.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# apiserver's limits on the warnings of an answer, in characters.
+MAX_WARNINGS_TOTAL, MAX_WARNING = 4096, 256
+# Clients take 100 headers or so, and a body may have any number of unknown fields.
+MAX_WARNINGS = 64
+
+
+def sendable_warnings(texts: Iterable[str]) -> list[str]:
+    """Each once, cut to MAX_WARNING where all together are too long, and no more than an answer can hold."""
+    unique = [text for text in dict.fromkeys(texts) if text and _CONTROL.search(text) is None]
+    if sum(map(len, unique)) > MAX_WARNINGS_TOTAL:
+        unique = [text[:MAX_WARNING] for text in unique]
+    sent: list[str] = []
+    left = MAX_WARNINGS_TOTAL
+    for text in unique[:MAX_WARNINGS]:
+        if left < len(text):
+            break
+        sent.append(text)
+        left -= len(text)
+    return sent
 
 
 def _response(answer: Answer, exchange: Exchange) -> web.Response:
@@ -255,10 +274,9 @@ def _response(answer: Answer, exchange: Exchange) -> web.Response:
         **answer.headers,
     }
     response = web.Response(body=answer.body, status=answer.code, headers=headers)
-    for warning in exchange.warnings:
-        if _CONTROL.search(warning) is None:
-            text = warning.replace("\\", "\\\\").replace('"', '\\"')
-            response.headers.add("Warning", f'299 - "{text}"')
+    for warning in sendable_warnings(exchange.warnings):
+        text = warning.replace("\\", "\\\\").replace('"', '\\"')
+        response.headers.add("Warning", f'299 - "{text}"')
     return response
 
 

@@ -44,8 +44,9 @@ async def dial(targets: Targets, requests: AsyncIterator[Any]) -> AsyncIterator[
     except ConnectionError:
         yield pb.DialData(closed=True)
     finally:
-        await tasks.stop()
+        # First, for whoever waits here may be cancelled.
         writer.close()
+        await tasks.stop()
         with suppress(OSError):
             await writer.wait_closed()
 
