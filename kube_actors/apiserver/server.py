@@ -45,6 +45,7 @@ from kube_actors.apiserver.operations import Operations
 from kube_actors.apiserver.registry.allocation import Allocators
 from kube_actors.apiserver.registry.leases import LeasePool
 from kube_actors.apiserver.registry.registry import Registry as ObjectRegistry
+from kube_actors.apiserver.registry.repair import Repairer
 from kube_actors.apiserver.request import User
 from kube_actors.apiserver.resource_metrics import RESOURCES, ResourceMetrics
 from kube_actors.apiserver.rest.server import RestServer
@@ -188,6 +189,8 @@ class ApiServer:
             raise
         compactor = Compactor(self._storage, self._clock, config.compaction_seconds)
         self._tasks.spawn_forever(compactor.run(), "compact")
+        repairer = Repairer(pipeline.storage, pipeline.allocators, self._clock)
+        self._tasks.spawn_forever(repairer.run(), "repair")
         identity = Identity(pipeline.operations, self._clock, f"{config.advertise_address}:{self.rest_port}")
         self._tasks.spawn_forever(identity.run(), "identity")
         if self._encryption is not None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 
 import pytest
 
+from kube_actors.aio.clock import LoopClock
 from kube_actors.api import errors
 from kube_actors.api.resources import SERVICES
-from kube_actors.apiserver.registry.allocation import IP_ADDRESSES, NODE_PORTS
+from kube_actors.apiserver.registry.allocation import IP_ADDRESSES, NODE_PORTS, Owner
+from kube_actors.apiserver.registry.repair import Repairer, plan
 
 
 def service(name: str, **spec):
@@ -112,3 +115,34 @@ async def test_an_address_left_by_a_crash_is_taken_over_when_it_is_old(api, monk
         await allocators.take_ip("10.96.0.9", Owner("default", "other"))
     monkeypatch.setattr("kube_actors.apiserver.registry.allocation.ORPHAN_SECONDS", -1.0)
     await allocators.take_ip("10.96.0.9", Owner("default", "other"))
+
+
+@pytest.mark.looptime
+async def test_reservations_that_were_lost_come_back_and_those_of_nobody_go(api):
+    clock = LoopClock()
+    made = await api.create(SERVICES, service("a", type="NodePort"))
+    ip, port = made["spec"]["clusterIP"], made["spec"]["ports"][0]["nodePort"]
+    allocators, repairer = api.pipeline.allocators, Repairer(api.storage, api.pipeline.allocators, clock)
+    await allocators.free_ip(ip)
+    await allocators.free_port(port)
+    await allocators.take_ip("10.96.9.9", Owner("default", "gone"))
+    await allocators.take_port(30999, Owner("default", "gone"))
+    await repairer.look()
+    assert f"{NODE_PORTS}{port}".encode() in ports_taken(api)
+    # What was taken a moment ago may belong to a service that is being written.
+    assert await api.names(IP_ADDRESSES) == sorted([ip, "10.96.9.9"])
+    await asyncio.sleep(61)
+    await repairer.look()
+    assert await api.names(IP_ADDRESSES) == [ip]
+    assert ports_taken(api) == [f"{NODE_PORTS}{port}".encode()]
+    writes = api.storage.writes
+    await repairer.look()
+    assert api.storage.writes == writes
+
+
+def test_two_services_with_one_address_are_told_and_left_alone():
+    first, second = Owner("default", "a"), Owner("default", "b")
+    repairs = plan([("10.96.0.7", first), ("10.96.0.7", second)], {}, 0.0)
+    assert repairs.clashes == (("10.96.0.7", first, second),)
+    assert repairs.take == (("10.96.0.7", first),)
+    assert repairs.free == ()
