@@ -4,8 +4,9 @@
                          -> none free: the user's queue; seats that become free go around the users
                          -> the queue is full, or its time is over: 429 with Retry-After
 
-Members of system:masters never wait. Nodes, the control plane's parts and leases have a level of their own, so that
-no amount of other work keeps a node from saying that it lives. A large list takes as many seats as its size asks
+Members of system:masters never wait, nor do the scheduler and the controllers, whose own workers bound what they ask
+for. Nodes, proxies and leases have a level of their own, so that no amount of other work keeps a node from saying that
+it lives. A large list takes as many seats as its size asks
 for: one server is one event loop, and what matters is how much is between two turns of another's.
 
 Kubernetes: API Priority and Fairness. What this does not do: read FlowSchemas; the levels are fixed.
@@ -27,7 +28,8 @@ from kube_actors.apiserver.request import User
 # Objects of a list that are worth one seat more.
 OBJECTS_A_SEAT = 500
 TOO_MANY = "too many requests, please try again later"
-_SYSTEM_USERS = frozenset(("system:kube-scheduler", "system:kube-controller-manager", "system:kube-proxy"))
+_EXEMPT_USERS = frozenset(("system:kube-scheduler", "system:kube-controller-manager"))
+_SYSTEM_USERS = frozenset(("system:kube-proxy",))
 _SYSTEM_GROUPS = frozenset(("system:nodes", "system:serviceaccounts:kube-system"))
 
 
@@ -121,6 +123,7 @@ class Fairness:
     """The levels of a server."""
 
     def __init__(self, config: FairnessConfig) -> None:
+        self._queue = config.queue
         self.system = Level("system", config.system_seats, config.queue, config.patience)
         self.workload = Level("workload", config.seats, config.queue, config.patience)
 
@@ -142,8 +145,13 @@ class Fairness:
 
     def level_of(self, user: User, resource: str) -> Level | None:
         """None: never waits."""
-        if MASTERS in user.groups:
+        if MASTERS in user.groups or user.name in _EXEMPT_USERS:
             return None
         if resource == "leases" or user.name in _SYSTEM_USERS or not _SYSTEM_GROUPS.isdisjoint(user.groups):
             return self.system
         return self.workload
+
+    def at_once(self, user: User, most: int) -> int:
+        """How many calls of one stream may be under way: of those who wait no more than their queue holds, so that
+        a busy server slows the stream down instead of refusing its calls."""
+        return most if self.level_of(user, "") is None else min(most, self._queue)

@@ -19,7 +19,6 @@ from kube_actors.apiserver.aggregation.remotes import Remotes
 from kube_actors.apiserver.audit.audit import Audit
 from kube_actors.apiserver.authn import Authenticator, StaticTokens
 from kube_actors.apiserver.authn.bootstrap_tokens import BootstrapTokens
-from kube_actors.apiserver.authn.impersonation import impersonated
 from kube_actors.apiserver.authn.service_accounts import ServiceAccountTokens
 from kube_actors.apiserver.authz import Chain as AuthorizerChain
 from kube_actors.apiserver.authz import Masters
@@ -35,6 +34,8 @@ from kube_actors.apiserver.custom.conversion import Conversions
 from kube_actors.apiserver.custom.definitions import Definitions
 from kube_actors.apiserver.encryption.storage import Encryption
 from kube_actors.apiserver.fairness import Fairness
+from kube_actors.apiserver.grpc_api.auditing import Recorder
+from kube_actors.apiserver.grpc_api.callers import Callers
 from kube_actors.apiserver.grpc_api.service import KubeService
 from kube_actors.apiserver.logs import Logs
 from kube_actors.apiserver.lookup import CacheLookup
@@ -124,13 +125,6 @@ class Pipeline:
         authorization = next((value for name, value in headers if name == "authorization"), "")
         return self.authenticator.authenticate(identity, authorization)
 
-    def authenticate(self, identity: tls.Identity | None, headers: Sequence[tuple[str, str]]) -> User:
-        """Who asks, or who the one who asks wants to be.
-
-        Raises Unauthorized, or Forbidden for an impersonation that is not allowed.
-        """
-        return impersonated(self.identify(identity, headers), headers, self.authorizer)
-
 
 class ApiServer:
     """One API server.
@@ -172,13 +166,15 @@ class ApiServer:
             await pipeline.definitions.start()
             await self._rest.start()
             await self._bootstrap()
+            recorder = Recorder(pipeline.audit) if pipeline.audit is not None else None
             service = KubeService(
                 pipeline.operations,
                 pipeline.logs,
                 pipeline.streams,
-                pipeline.authenticate,
+                Callers(pipeline.identify, pipeline.authorizer, recorder),
                 pipeline.resources,
                 pipeline.fairness,
+                recorder,
                 self._clock,
                 config.cluster_name,
             )

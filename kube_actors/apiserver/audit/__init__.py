@@ -6,5 +6,7 @@
 - `event.py` builds the events (pure).
 - `log.py` writes them, in batches and off the request's path: a full disk loses lines, never requests, and says so.
 
-What it deliberately does not do: webhooks, dynamic sinks. Requests over gRPC are not audited yet.
+Calls over gRPC are in it as the REST requests that they stand for (grpc_api/auditing.py).
+
+What it deliberately does not do: webhooks, dynamic sinks.
 """

@@ -12,6 +12,8 @@ from kube_actors.apiserver.request import User
 from kube_actors.apiserver.reviews import user_info
 
 REQUEST, RESPONSE = LEVELS.index("Request"), LEVELS.index("RequestResponse")
+# What a request is refused with whose client did not wait for the answer.
+HUNG_UP = "Timeout: request did not complete within requested timeout - context canceled"
 # Larger bodies are not written.
 MAX_BODY = 1 << 20
 

@@ -1,8 +1,8 @@
 """The Session stream: many calls of one client at once, answers as they are ready.
 
 Calls of one message run concurrently. Answers that become ready in one turn of the loop travel in one message.
-At most MAX_IN_FLIGHT calls of a session run; what comes beyond them waits in the stream, where HTTP/2 holds the
-client back.
+At most `at_once` calls of a session run or wait for their turn; what comes beyond them waits in the stream, where
+HTTP/2 holds the client back.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import structlog
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import encoding, errors
 from kube_actors.apiserver.failures import as_api_error, internal
+from kube_actors.apiserver.grpc_api.auditing import Caller
 from kube_actors.apiserver.grpc_api.calls import Calls
-from kube_actors.apiserver.request import User
 from kube_actors.rpc.pb import api_pb2 as pb
 
 log = structlog.get_logger(__name__)
@@ -28,11 +28,11 @@ MESSAGE_BYTES = 1 << 20
 class Session:
     """One client's stream; `answers()` is its life."""
 
-    def __init__(self, calls: Calls, user: User) -> None:
+    def __init__(self, calls: Calls, caller: Caller, at_once: int = MAX_IN_FLIGHT) -> None:
         self._calls = calls
-        self._user = user
+        self._caller = caller
         self._tasks = Tasks("apiserver-session")
-        self._slots = asyncio.Semaphore(MAX_IN_FLIGHT)
+        self._slots = asyncio.Semaphore(at_once)
         self._ready: list[pb.Answer] = []
         self._news = asyncio.Event()
         self._ended = False
@@ -76,11 +76,10 @@ class Session:
 
     async def _answer(self, call: pb.Call) -> pb.Answer:
         name = call.WhichOneof("request") or ""
-        behaviour = self._calls.by_name.get(name)
         try:
-            if behaviour is None:
+            if not name:
                 raise errors.BadRequest("the call has no request")
-            return pb.Answer(id=call.id, object=await behaviour(getattr(call, name), self._user))
+            return pb.Answer(id=call.id, object=await self._calls.run(name, getattr(call, name), self._caller))
         except errors.KubeActorsError as error:
             return _refusal(call.id, as_api_error(error))
         except Exception as error:

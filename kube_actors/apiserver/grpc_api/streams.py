@@ -5,13 +5,14 @@ The messages of both are the same; the first is checked and gets the pod's uid, 
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AbstractContextManager, aclosing, suppress
 from typing import Any
 
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import errors
 from kube_actors.api.resources import PODS
+from kube_actors.apiserver.grpc_api.auditing import Caller, Record, Wanted, pod_ref
 from kube_actors.apiserver.request import Request, Target, User
 from kube_actors.apiserver.streams import ExecOptions, Streams
 from kube_actors.rpc.channel import Conversation
@@ -19,10 +20,14 @@ from kube_actors.rpc.errors import RpcError
 from kube_actors.rpc.pb import api_pb2 as pb
 
 VERBS = ("create",)
+# The code of a session that stands: 101 Switching Protocols.
+SWITCHED = 101
+# From what is asked for to who asks, and the record of it.
+Opener = Callable[[Wanted], tuple[Caller, AbstractContextManager[Record]]]
 
 
 async def command(
-    streams: Streams, user: User, subresource: str, requests: AsyncIterator[pb.ExecInput]
+    streams: Streams, open_for: Opener, subresource: str, requests: AsyncIterator[pb.ExecInput]
 ) -> AsyncGenerator[pb.ExecOutput, None]:
     """exec or attach."""
     opening = await anext(requests, pb.ExecInput())
@@ -33,26 +38,31 @@ async def command(
         tuple(wanted.command), wanted.ref.container, wanted.stdin, wanted.stdout, wanted.stderr, wanted.tty
     )
     options.check()
-    request = _request(user, wanted.ref, subresource)
-    pod = await streams.of_container(request, VERBS, options.container)
-    session = await pod.open(subresource, options)
-    async with aclosing(_relay(session, requests, pb.ExecOutput(opened=True))) as messages:
-        async for message in messages:
-            yield message
+    caller, recording = open_for(_wanted(wanted.ref, subresource, _query(options)))
+    with recording as record:
+        pod = await streams.of_container(_request(caller.user, wanted.ref, subresource), VERBS, options.container)
+        session = await pod.open(subresource, options)
+        record.started(SWITCHED)
+        async with aclosing(_relay(session, requests, pb.ExecOutput(opened=True))) as messages:
+            async for message in messages:
+                yield message
 
 
 async def port_forward(
-    streams: Streams, user: User, requests: AsyncIterator[pb.DialData]
+    streams: Streams, open_for: Opener, requests: AsyncIterator[pb.DialData]
 ) -> AsyncGenerator[pb.DialData, None]:
     """A connection to a port of a pod."""
     opening = await anext(requests, pb.DialData())
     if not (opening.ref.pod and 0 < opening.port < 65536):
         raise errors.BadRequest("the first message of a connection has to name a pod and a port")
-    pod = await streams.of_pod(_request(user, opening.ref, "portforward"), VERBS)
-    session = await pod.dial(opening.port)
-    async with aclosing(_relay(session, requests, pb.DialData())) as messages:
-        async for message in messages:
-            yield message
+    caller, recording = open_for(_wanted(opening.ref, "portforward", (("ports", str(opening.port)),)))
+    with recording as record:
+        pod = await streams.of_pod(_request(caller.user, opening.ref, "portforward"), VERBS)
+        session = await pod.dial(opening.port)
+        record.started(SWITCHED)
+        async with aclosing(_relay(session, requests, pb.DialData())) as messages:
+            async for message in messages:
+                yield message
 
 
 async def _relay(session: Conversation, requests: AsyncIterator[Any], first: Any) -> AsyncGenerator[Any, None]:
@@ -73,6 +83,15 @@ async def _relay(session: Conversation, requests: AsyncIterator[Any], first: Any
     finally:
         await tasks.stop()
         session.cancel()
+
+
+def _wanted(ref: pb.ContainerRef, subresource: str, query: tuple[tuple[str, str], ...]) -> Wanted:
+    return Wanted("create", pod_ref(ref.namespace, ref.pod, subresource), query=query)
+
+
+def _query(options: ExecOptions) -> tuple[tuple[str, str], ...]:
+    flags = [(name, "true") for name in ("stdin", "stdout", "stderr", "tty") if getattr(options, name)]
+    return (*(("command", part) for part in options.command), ("container", options.container), *flags)
 
 
 def _request(user: User, ref: pb.ContainerRef, subresource: str) -> Request:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -45,6 +45,8 @@ class Exchange:
         # The event of this request in the audit log, and the Status of its refusal.
         self.audit: AuditEvent | None = None
         self.status: Obj | None = None
+        # Called when a stream of this server's own has begun: the audit log has a stage for it.
+        self.on_stream: Callable[[], None] = lambda: None
         # What a refusal says besides.
         self.headers: dict[str, str] = {}
 
@@ -94,6 +96,7 @@ class Exchange:
         response.enable_chunked_encoding()
         self.streamed = response
         await response.prepare(self.request)
+        self.on_stream()
         return response
 
     async def begin_relay(self, status: int, headers: Mapping[str, str]) -> web.StreamResponse:

@@ -18,6 +18,7 @@ from kube_actors.aio.tasks import Tasks
 from kube_actors.api import encoding, errors
 from kube_actors.api.protobuf import envelope
 from kube_actors.apiserver.aggregation.proxy import AggregationProxy
+from kube_actors.apiserver.audit.event import HUNG_UP
 from kube_actors.apiserver.audit.policy import Asked
 from kube_actors.apiserver.authn.impersonation import impersonated
 from kube_actors.apiserver.config import ApiServerConfig
@@ -113,6 +114,7 @@ class RestServer:
         except web.HTTPRequestEntityTooLarge:
             answer = _refusal(errors.TooLarge(TOO_LARGE), exchange)
         except (ConnectionError, asyncio.CancelledError):
+            self._end_audit_of_the_gone(exchange)
             raise
         except Exception as error:
             log.error("request failed", method=request.method, path=exchange.path, exc_info=error)
@@ -189,6 +191,17 @@ class RestServer:
             exchange.audit.impersonated = user
         return user
 
+    def _end_audit_of_the_gone(self, exchange: Exchange) -> None:
+        """The client hung up: a stream ends by it, any other request was not answered."""
+        audit, event = self._pipeline.audit, exchange.audit
+        if audit is None or event is None:
+            return
+        if exchange.streamed is not None:
+            audit.end(event, exchange.streamed.status)
+        else:
+            gone = errors.Timeout(HUNG_UP).status()
+            audit.end(event, errors.Timeout.code, encoding.dumps(gone), gone)
+
     def _begin_audit(self, exchange: Exchange, user: User) -> None:
         audit, path, request = self._pipeline.audit, exchange.resource_path, exchange.request
         if audit is None:
@@ -206,6 +219,8 @@ class RestServer:
             agent=exchange.agent,
             version=path.version if path is not None else "",
         )
+        if (event := exchange.audit) is not None:
+            exchange.on_stream = lambda: audit.started(event, web.HTTPOk.status_code)
 
 
 async def _outcome(work: Awaitable[Answer]) -> tuple[Answer | None, BaseException | None]:

@@ -8,20 +8,24 @@ import json
 import os
 import ssl
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from kube_actors.api.errors import ApiError
-from kube_actors.api.resources import CONFIGMAPS, PODS, SECRETS, builtin
+from kube_actors.api.errors import ApiError, Forbidden
+from kube_actors.api.resources import CONFIGMAPS, NODES, PODS, SECRETS, builtin
+from kube_actors.client.client import KubeClient
 from kube_actors.cluster.config import parse
 from kube_actors.cluster.embedded import Cluster
+from kube_actors.rpc.tls import ClientTLS
 from kube_actors.store.client import StoreClient
 from kube_actors_cli.token import bootstrap_secret
 
@@ -163,18 +167,58 @@ async def test_the_audit_log_has_what_the_policy_wants(cluster: Cluster, http: A
     assert (line["verb"], line["objectRef"]["resource"], line["responseStatus"]["code"]) == ("list", "secrets", 403)
 
 
-async def test_the_audit_log_has_what_admission_notes(cluster: Cluster, http: Any, tmp_path: Path) -> None:
+async def test_the_audit_log_has_calls_over_grpc_and_the_stages_of_watches(
+    cluster: Cluster, http: Any, tmp_path: Path
+) -> None:
+    await _let_jane_edit(cluster)
+    authority = yaml.safe_load(cluster.kubeconfig.read_text())["clusters"][0]["cluster"]["certificate-authority-data"]
+    tls = ClientTLS(base64.b64decode(authority), server_name="apiserver.kube-actors")
+    jane = KubeClient((cluster.token_address,), tls, "weak", user_agent="janes-program")
+    await jane.start()
+    await jane.create(CONFIGMAPS, {"metadata": {"name": "over-grpc"}}, namespace="default")
+    with pytest.raises(Forbidden):
+        await jane.get(NODES, "n1")
+    async with aclosing(jane.watch(CONFIGMAPS, "default", send_initial_events=True)) as events:
+        await anext(events)
+    await jane.stop()
+    selector = "fieldSelector=metadata.name%3Dnone"  # nothing to tell: the answer is empty
+    await http(f"/api/v1/namespaces/default/configmaps?watch=true&timeoutSeconds=1&{selector}", "weak")
+    lines: list[dict[str, Any]] = []
+    while sum(line["verb"] == "watch" for line in lines) < 4:
+        await asyncio.sleep(0.05)
+        lines = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
+    seen = [(line["verb"], line["stage"], line["responseStatus"]["code"]) for line in lines]
+    over_watch = [("watch", "ResponseStarted", 200), ("watch", "ResponseComplete", 200)]
+    assert seen[:2] == [("create", "ResponseComplete", 201), ("get", "ResponseComplete", 403)]
+    # The server may hear late that a client has left.
+    assert sorted(seen[2:]) == sorted(over_watch * 2)
+    assert lines[0]["objectRef"] == {"resource": "configmaps", "namespace": "default", "apiVersion": "v1"}
+    assert lines[0]["user"]["username"] == "jane"
+    assert lines[0]["sourceIPs"] == ["127.0.0.1"]
+    assert lines[0]["userAgent"].startswith("janes-program")
+
+
+async def _let_jane_edit(cluster: Cluster) -> None:
+    bindings = builtin("rbac.authorization.k8s.io/v1", "clusterrolebindings")
     bound = {
+        "apiVersion": bindings.api_version,
+        "kind": bindings.kind,
         "metadata": {"name": "jane"},
         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "edit"},
         "subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "jane"}],
     }
+    await cluster.client.create(bindings, bound)
+    # A list waits until the server's own cache has it.
+    await cluster.client.list(bindings)
+
+
+async def test_the_audit_log_has_what_admission_notes(cluster: Cluster, http: Any, tmp_path: Path) -> None:
+    await _let_jane_edit(cluster)
     rule = {"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["configmaps"]}
     note = {"key": "by", "valueExpression": "'made by ' + request.userInfo.username"}
     policy = {"matchConstraints": {"resourceRules": [rule]}, "auditAnnotations": [note]}
     group = "admissionregistration.k8s.io/v1"
     for resource, obj in (
-        (builtin("rbac.authorization.k8s.io/v1", "clusterrolebindings"), bound),
         (builtin(group, "validatingadmissionpolicies"), {"metadata": {"name": "noted"}, "spec": policy}),
         (
             builtin(group, "validatingadmissionpolicybindings"),
