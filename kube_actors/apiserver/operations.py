@@ -107,8 +107,8 @@ class Operations:
         """Raises Forbidden."""
         authz.check_path(self._authorizer, user, verb, path)
 
-    async def get(self, request: Request, resource_version: str = "") -> bytes:
-        """One object; with subresource scale, its Scale."""
+    async def get(self, request: Request, resource_version: str = "", *, kept: bool = False) -> bytes:
+        """One object; with subresource scale, its Scale. `kept`: in the version that is stored, to be printed."""
         self.authorize(request, "get")
         target = request.target
         if target.subresource not in (*VIEWS, "scale", *kinds.of(target.resource).views):
@@ -126,7 +126,7 @@ class Operations:
         await self._conversions.prepare(resource, (entry,))
         if target.subresource == "scale":
             return encoding.dumps(scale.of(resource).scale_of(versions.from_stored(resource, entry.decode())))
-        convert = versions.bytes_converter(resource)
+        convert = versions.bytes_converter(versions.stored(resource) if kept else resource)
         return entry.data if convert is None else convert(entry.data)
 
     async def list(self, request: Request, options: ListOptions) -> Page:

@@ -1,4 +1,8 @@
-"""Objects in other shapes: Tables as `kubectl get` prints them, and metadata alone."""
+"""Objects in other shapes: Tables as `kubectl get` prints them, and metadata alone.
+
+Both are made of the object as it is stored, as Kubernetes makes them of its internal object: an autoscaler of
+autoscaling/v1 shows all its metrics. Only a whole object in a row is of the version that was asked for.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from kube_actors.api import Obj, encoding, errors, tables
 from kube_actors.api.resources import Resource
+from kube_actors.apiserver import versions
 
 # What a row holds of its object: ?includeObject=
 INCLUDE_NONE, INCLUDE_METADATA, INCLUDE_OBJECT = "None", "Metadata", "Object"
@@ -25,7 +30,10 @@ def partial_bytes(data: bytes) -> bytes:
 def table(
     resource: Resource, objects: Iterable[Obj], now: float, metadata: Obj, *, include: str = "", headers: bool = True
 ) -> Obj:
-    """A Table of these objects; `metadata` is that of the list. Raises BadRequest for an unknown `include`."""
+    """A Table of these objects, as they are stored or served; `metadata` is that of the list.
+
+    Raises BadRequest for an unknown `include`.
+    """
     if include not in _INCLUDES:
         text = f"includeObject: Invalid value: \"{include}\": must be 'Metadata', 'Object', 'None', or empty"
         raise errors.BadRequest(f"Unable to convert to Table as requested: {text}")
@@ -33,17 +41,23 @@ def table(
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
         "metadata": metadata,
-        "columnDefinitions": tables.table_columns(resource) if headers else None,
+        "columnDefinitions": tables.table_columns(versions.stored(resource)) if headers else None,
         "rows": [_row(resource, obj, now, include) for obj in objects],
     }
 
 
 def _row(resource: Resource, obj: Obj, now: float, include: str) -> Obj:
-    row: Obj = {"cells": tables.table_row(resource, obj, now)}
-    conditions = tables.table_row_conditions(resource, obj)
+    kept = versions.stored(resource)
+    served = kept == resource or obj.get("apiVersion") == resource.api_version
+    printed = versions.to_stored(resource, obj) if served and kept != resource else obj
+    row: Obj = {"cells": tables.table_row(kept, printed, now)}
+    conditions = tables.table_row_conditions(kept, printed)
     if conditions:
         row["conditions"] = conditions
-    row["object"] = _included(obj, include or INCLUDE_METADATA)
+    if include == INCLUDE_OBJECT:
+        row["object"] = obj if served else versions.from_stored(resource, obj)
+    else:
+        row["object"] = None if include == INCLUDE_NONE else partial(printed)
     return row
 
 
@@ -61,12 +75,6 @@ def table_of_one(
         return encoding.dumps(table(resource, [obj], now, metadata, include=include, headers=headers))
 
     return convert
-
-
-def _included(obj: Obj, include: str) -> Obj | None:
-    if include == INCLUDE_OBJECT:
-        return obj
-    return partial(obj) if include == INCLUDE_METADATA else None
 
 
 def bookmark_table(data: bytes) -> bytes:

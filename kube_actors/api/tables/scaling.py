@@ -47,22 +47,14 @@ def _targets(obj: Obj) -> str:
     return f"{text} + {len(shown) - _SHOWN_METRICS} more..." if len(shown) > _SHOWN_METRICS else text
 
 
-def _targets_v1(obj: Obj) -> str:
-    target = (obj.get("spec") or {}).get("targetCPUUtilizationPercentage")
-    if target is None:
-        return "<none>"
-    current = (obj.get("status") or {}).get("currentCPUUtilizationPercentage")
-    return f"cpu: {UNKNOWN if current is None else f'{current}%'}/{target}%"
-
-
-def _autoscaler(obj: Obj, targets: str, now: float) -> list[Any]:
+def _autoscaler(obj: Obj, now: float) -> list[Any]:
     spec, status = obj.get("spec") or {}, obj.get("status") or {}
     reference = spec.get("scaleTargetRef") or {}
     least = spec.get("minReplicas")
     return [
         name_of(obj),
         f"{reference.get('kind', '')}/{reference.get('name', '')}",
-        targets,
+        _targets(obj),
         UNSET if least is None else str(least),
         spec.get("maxReplicas", 0),
         status.get("currentReplicas", 0),
@@ -86,8 +78,7 @@ def _budget(field: str) -> Any:
 
 
 PRINTERS = {
-    "v1.HorizontalPodAutoscaler": Printer(_COLUMNS, lambda obj, now: _autoscaler(obj, _targets_v1(obj), now)),
-    "v2.HorizontalPodAutoscaler": Printer(_COLUMNS, lambda obj, now: _autoscaler(obj, _targets(obj), now)),
+    "HorizontalPodAutoscaler": Printer(_COLUMNS, _autoscaler),
     "PodDisruptionBudget": named(
         (Column("Min Available", "The minimum number of pods that must be available."), _budget("minAvailable")),
         (Column("Max Unavailable", "The maximum number of pods that may be unavailable."), _budget("maxUnavailable")),

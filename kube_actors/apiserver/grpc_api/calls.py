@@ -69,7 +69,7 @@ class Calls:
 
     async def _get(self, message: pb.GetRequest, ask: Ask) -> Written:
         target = options.named(options.target(self._resources, message.ref))
-        data = await self._operations.get(ask(target), message.resource_version)
+        data = await self._operations.get(ask(target), message.resource_version, kept=message.as_table)
         if message.as_table:
             return Written(printing.table_of_one(target.resource, self._clock.now())(data))
         return Written(data)

@@ -25,7 +25,7 @@ def joined(resource: Resource, messages: list[pb.ListPage], as_table: bool) -> b
 
 def pages(resource: Resource, page: Page, table_at: float | None) -> list[pb.ListPage]:
     """The messages of a list; one at least, for its resourceVersion."""
-    convert = versions.bytes_converter(resource)
+    convert = versions.bytes_converter(resource if table_at is None else versions.stored(resource))
     revision = str(page.revision)
     messages = []
     for batch in _batches(page.entries):

@@ -223,7 +223,7 @@ class KubeService:
 
 def _event_encoder(resource: Resource, table_at: Callable[[], float] | None) -> Callable[[WatchEvent], bytes]:
     """One event as a WatchBatch of its own, remembered with the event's bytes for the next watcher."""
-    convert = versions.bytes_converter(resource)
+    convert = versions.bytes_converter(resource if table_at is None else versions.stored(resource))
 
     def encode(event: WatchEvent) -> bytes:
         kind = event.type.value

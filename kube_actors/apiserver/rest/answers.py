@@ -21,11 +21,12 @@ OBJECTS_A_TURN = 20
 def list_body(resource: Resource, page: Page, form: Form, now: float, include: str) -> bytes:
     """A list in the form that was asked for."""
     metadata = _list_metadata(page)
+    kept = _decoded(versions.stored(resource), page)
     if form.shape == "Table":
-        return encoding.dumps(printing.table(resource, _decoded(resource, page), now, metadata, include=include))
+        return encoding.dumps(printing.table(resource, kept, now, metadata, include=include))
     if form.shape:
         # An empty list of metadata is Go's nil slice.
-        items = [printing.partial(obj) for obj in _decoded(resource, page)] or None
+        items = [printing.partial(obj) for obj in kept] or None
         kind = "PartialObjectMetadataList"
         return encoding.dumps({"kind": kind, "apiVersion": "meta.k8s.io/v1", "metadata": metadata, "items": items})
     return _joined(resource, page, metadata)

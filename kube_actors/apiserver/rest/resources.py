@@ -103,7 +103,8 @@ class ResourceHandler:
             exchange.verb = "GET"
             if form.shape == "PartialObjectMetadataList":
                 raise negotiation.shape_refused(form.shape, f"not a list ({_go_type(request.target.resource)})")
-            data = await self._operations.get(request, exchange.query.get("resourceVersion", ""))
+            version = exchange.query.get("resourceVersion", "")
+            data = await self._operations.get(request, version, kept=bool(form.shape))
             return self._object(request, data, form, include)
         exchange.verb = "LIST"
         if form.shape == "PartialObjectMetadata":

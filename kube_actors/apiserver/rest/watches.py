@@ -42,7 +42,7 @@ async def stream(response: web.StreamResponse, session: WatchSession, encode: Ca
 
 def encoder(resource: Resource, form: Form, include: str, now: Callable[[], float]) -> Callable[[WatchEvent], bytes]:
     """From an event to its line or frame, remembered with the event's bytes. Of Tables the first has the columns."""
-    convert = versions.bytes_converter(resource)
+    convert = _converter(resource, form.shape)
     if form.media_type == PROTOBUF:
         return _frames(resource, form.shape)
     headers = True
@@ -75,8 +75,13 @@ def content_type(form: Form) -> str:
     return f"{PROTOBUF};stream=watch" if form.media_type == PROTOBUF else JSON
 
 
+def _converter(resource: Resource, shape: str) -> Callable[[bytes], bytes] | None:
+    """Objects in another shape are made of what is stored."""
+    return versions.bytes_converter(versions.stored(resource) if shape else resource)
+
+
 def _frames(resource: Resource, shape: str) -> Callable[[WatchEvent], bytes]:
-    convert = versions.bytes_converter(resource)
+    convert = _converter(resource, shape)
 
     def encode(event: WatchEvent) -> bytes:
         def make(data: bytes) -> bytes:
