@@ -97,7 +97,7 @@ def until(holds: Callable[[], bool], seconds: float = 60, what: str = "it") -> N
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"{what} does not hold after {seconds} s"
-        time.sleep(0.5)
+        time.sleep(0.1)
 
 
 @pytest.fixture(scope="session")

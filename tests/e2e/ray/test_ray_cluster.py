@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -162,10 +161,13 @@ def test_down_leaves_nothing_and_objects_are_there_again(running: Any, demo: Any
     assert not (running.home / "default").exists()
 
 
-@pytest.mark.parametrize("seconds", [2.0, 9.0])
-def test_an_up_that_is_killed_half_way_is_cleared_by_the_next(kactl: Any, seconds: float) -> None:
+@pytest.mark.parametrize("begun", ["ray.log", "store@master-1.log"])
+def test_an_up_that_is_killed_half_way_is_cleared_by_the_next(
+    kactl: Any, begun: str, wait_until: Callable[..., None]
+) -> None:
     process = kactl.start("up", "-f", str(kactl.config))
-    time.sleep(seconds)
+    # Ray, then the first actor: whichever has begun, seconds are missing until all is up.
+    wait_until((kactl.home / "default" / "logs" / begun).exists)
     process.kill()
     process.communicate()
     code, _, err = kactl.run("get", "pods")
@@ -179,9 +181,9 @@ def test_an_up_that_is_killed_half_way_is_cleared_by_the_next(kactl: Any, second
     assert kactl.processes() == []
 
 
-def test_an_up_that_is_interrupted_cleans_up_itself(kactl: Any) -> None:
+def test_an_up_that_is_interrupted_cleans_up_itself(kactl: Any, wait_until: Callable[..., None]) -> None:
     process = kactl.start("up", "-f", str(kactl.config))
-    time.sleep(7)
+    wait_until((kactl.home / "default" / "logs" / "store@master-1.log").exists)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode != 0
