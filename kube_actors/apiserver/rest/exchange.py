@@ -45,8 +45,8 @@ class Exchange:
         # The event of this request in the audit log, and the Status of its refusal.
         self.audit: AuditEvent | None = None
         self.status: Obj | None = None
-        # Called when a stream of this server's own has begun: the audit log has a stage for it.
-        self.on_stream: Callable[[], None] = lambda: None
+        # Called with the status of a long answer that begins: the audit log has a stage for it.
+        self.on_stream: Callable[[int], None] = lambda status: None
         # What a refusal says besides.
         self.headers: dict[str, str] = {}
 
@@ -89,14 +89,18 @@ class Exchange:
         except (yamls.YamlError, TypeError) as error:
             raise errors.BadRequest(f"error converting YAML to JSON: {error}") from None
 
+    def began(self, response: web.StreamResponse) -> None:
+        """A watch, a log, a session: an answer that takes as long as it likes, and is sent by its handler."""
+        self.streamed = response
+        self.on_stream(response.status)
+
     async def begin_stream(self, content_type: str) -> web.StreamResponse:
         """Send the headers of an answer whose body comes piece by piece."""
         headers = {"Content-Type": content_type, "Cache-Control": "no-cache, private"}
         response = web.StreamResponse(headers=headers)
         response.enable_chunked_encoding()
-        self.streamed = response
+        self.began(response)
         await response.prepare(self.request)
-        self.on_stream()
         return response
 
     async def begin_relay(self, status: int, headers: Mapping[str, str]) -> web.StreamResponse:

@@ -220,7 +220,7 @@ class RestServer:
             version=path.version if path is not None else "",
         )
         if (event := exchange.audit) is not None:
-            exchange.on_stream = lambda: audit.started(event, web.HTTPOk.status_code)
+            exchange.on_stream = lambda status: audit.started(event, status)
 
 
 async def _outcome(work: Awaitable[Answer]) -> tuple[Answer | None, BaseException | None]:

@@ -171,10 +171,7 @@ async def test_the_audit_log_has_calls_over_grpc_and_the_stages_of_watches(
     cluster: Cluster, http: Any, tmp_path: Path
 ) -> None:
     await _let_jane_edit(cluster)
-    authority = yaml.safe_load(cluster.kubeconfig.read_text())["clusters"][0]["cluster"]["certificate-authority-data"]
-    tls = ClientTLS(base64.b64decode(authority), server_name="apiserver.kube-actors")
-    jane = KubeClient((cluster.token_address,), tls, "weak", user_agent="janes-program")
-    await jane.start()
+    jane = await _jane(cluster)
     await jane.create(CONFIGMAPS, {"metadata": {"name": "over-grpc"}}, namespace="default")
     with pytest.raises(Forbidden):
         await jane.get(NODES, "n1")
@@ -196,6 +193,43 @@ async def test_the_audit_log_has_calls_over_grpc_and_the_stages_of_watches(
     assert lines[0]["user"]["username"] == "jane"
     assert lines[0]["sourceIPs"] == ["127.0.0.1"]
     assert lines[0]["userAgent"].startswith("janes-program")
+
+
+async def test_the_audit_log_has_commands_in_containers_by_either_edge(cluster: Cluster, tmp_path: Path) -> None:
+    await _let_jane_edit(cluster)
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    await cluster.client.create(PODS, pod, namespace="default")
+    while (await cluster.client.get(PODS, "p", "default"))["status"].get("phase") != "Running":
+        await asyncio.sleep(0.05)
+    jane = await _jane(cluster)
+    (await jane.exec("default", "p", ["sh"], stdin=True)).cancel()
+    await jane.stop()
+    url = f"{cluster.rest_url}/api/v1/namespaces/default/pods/p/exec?command=sh&container=c&stdin=true&stdout=true"
+    headers = {"Authorization": "Bearer weak"}
+    async with (
+        aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=_trusting()), headers=headers) as session,
+        session.ws_connect(url, protocols=("v5.channel.k8s.io",)),
+    ):
+        pass
+    lines: list[dict[str, Any]] = []
+    while len(lines) < 4:
+        await asyncio.sleep(0.05)
+        lines = [json.loads(line) for line in (tmp_path / "audit.log").read_text().splitlines()]
+    stages = ["ResponseStarted", "ResponseComplete"]
+    assert sorted(line["stage"] for line in lines) == sorted(stages * 2)
+    assert {line["objectRef"]["subresource"] for line in lines} == {"exec"}
+    assert {line["responseStatus"]["code"] for line in lines} == {101}
+    assert any(
+        line["requestURI"].endswith("/pods/p/exec?command=sh&stdin=true&stdout=true&stderr=true") for line in lines
+    )
+
+
+async def _jane(cluster: Cluster) -> KubeClient:
+    authority = yaml.safe_load(cluster.kubeconfig.read_text())["clusters"][0]["cluster"]["certificate-authority-data"]
+    tls = ClientTLS(base64.b64decode(authority), server_name="apiserver.kube-actors")
+    client = KubeClient((cluster.token_address,), tls, "weak", user_agent="janes-program")
+    await client.start()
+    return client
 
 
 async def _let_jane_edit(cluster: Cluster) -> None:

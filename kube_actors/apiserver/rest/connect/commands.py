@@ -68,7 +68,7 @@ class Commands:
             raise
         protocol = protocols.OVER_SPDY[name or protocols.V1.name]
         session = await pod.open(kind, options)
-        exchange.streamed = Taken()
+        exchange.began(Taken())
         try:
             head = switching(SPDY, [(SPDY_PROTOCOLS, name)] if name else [])
             channels = SpdyChannels(take_over(exchange.request, head), protocol, options)

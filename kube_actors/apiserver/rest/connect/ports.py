@@ -70,7 +70,7 @@ class Ports:
         except errors.Forbidden:
             exchange.headers[ACCEPTED] = FORWARD
             raise
-        exchange.streamed = Taken()
+        exchange.began(Taken())
         connection = take_over(exchange.request, switching(SPDY, [(SPDY_PROTOCOLS, FORWARD)]))
         try:
             await Forwarder(connection, pod).run()

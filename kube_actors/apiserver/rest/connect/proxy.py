@@ -116,7 +116,7 @@ async def _answer(exchange: Exchange, upstream: aiohttp.ClientResponse, rewrite:
         body = _once(page)
     elif "Content-Length" not in headers and exchange.request.method != "HEAD":
         response.enable_chunked_encoding()
-    exchange.streamed = response
+    exchange.began(response)
     await response.prepare(exchange.request)
     async for chunk in body:
         await response.write(chunk)

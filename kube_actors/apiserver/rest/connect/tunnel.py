@@ -37,7 +37,7 @@ async def tunnel(
         status = _status(head)
         if status != 101:
             return await _refused(exchange, head, status, reader)
-        exchange.streamed = Taken()
+        exchange.began(Taken())
         client = take_over(exchange.request, head)
         try:
             await _both_ways(client, reader, writer)
@@ -86,7 +86,7 @@ async def _refused(exchange: Exchange, head: bytes, status: int, reader: asyncio
             headers.add(name.strip(), value.strip())
     response = web.StreamResponse(status=status, headers=headers)
     response.force_close()
-    exchange.streamed = response
+    exchange.began(response)
     await response.prepare(exchange.request)
     sizes = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     body = await reader.readexactly(int(sizes[0])) if sizes else await reader.read(MAX_HEAD)

@@ -24,7 +24,7 @@ async def accept(exchange: Exchange, name: str) -> web.WebSocketResponse:
     """Upgrade; `name` is the subprotocol, empty where the client offered none. Raises HTTPBadRequest."""
     socket = web.WebSocketResponse(protocols=(name,) if name else (), max_msg_size=MAX_MESSAGE, compress=False)
     await socket.prepare(exchange.request)
-    exchange.streamed = socket
+    exchange.began(socket)
     return socket
 
 
