@@ -275,9 +275,8 @@ class Operations:
         kind, version = target.resource.list_kind, target.resource.api_version
         return encoding.dumps({"kind": kind, "apiVersion": version, "metadata": meta, "items": items})
 
-    async def bind(self, user: User, namespace: str, name: str, uid: str, node: str) -> None:
-        """Give a pod its node; the batched form of POST pods/NAME/binding."""
-        request = Request(user, Target(PODS, namespace, name, "binding"))
+    async def bind(self, request: Request, uid: str, node: str) -> None:
+        """Give a pod its node; the batched form of POST pods/NAME/binding, which is the request's target."""
         self.authorize(request, "create")
         if not node:
             raise errors.ApiError("target.name: Required value")

@@ -129,13 +129,15 @@ class KubeService:
             return pb.BindResponse(results=await asyncio.gather(*map(bind, request.bindings)))
 
     async def _bind(self, caller: Caller, one: pb.Binding) -> None:
+        request = Request(caller.user, Target(PODS, one.namespace, one.name, "binding"))
         if self._recorder is None:
-            await self._operations.bind(caller.user, one.namespace, one.name, one.uid, one.node)
+            await self._operations.bind(request, one.uid, one.node)
             return
         body = encoding.dumps(binding.binding_of(one.namespace, one.name, one.node, one.uid, None))
         wanted = Wanted("create", pod_ref(one.namespace, one.name, "binding"), body=body)
         with self._recorder.call(caller, wanted) as record:
-            await self._operations.bind(caller.user, one.namespace, one.name, one.uid, one.node)
+            request.audit_annotations = record.annotations
+            await self._operations.bind(request, one.uid, one.node)
             record.answered(encoding.dumps(SUCCESS_CREATED), 201)
 
     async def Session(

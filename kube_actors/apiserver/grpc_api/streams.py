@@ -40,7 +40,9 @@ async def command(
     options.check()
     caller, recording = open_for(_wanted(wanted.ref, subresource, _query(options)))
     with recording as record:
-        pod = await streams.of_container(_request(caller.user, wanted.ref, subresource), VERBS, options.container)
+        pod = await streams.of_container(
+            _request(caller.user, wanted.ref, subresource, record), VERBS, options.container
+        )
         session = await pod.open(subresource, options)
         record.started(SWITCHED)
         async with aclosing(_relay(session, requests, pb.ExecOutput(opened=True))) as messages:
@@ -57,7 +59,7 @@ async def port_forward(
         raise errors.BadRequest("the first message of a connection has to name a pod and a port")
     caller, recording = open_for(_wanted(opening.ref, "portforward", (("ports", str(opening.port)),)))
     with recording as record:
-        pod = await streams.of_pod(_request(caller.user, opening.ref, "portforward"), VERBS)
+        pod = await streams.of_pod(_request(caller.user, opening.ref, "portforward", record), VERBS)
         session = await pod.dial(opening.port)
         record.started(SWITCHED)
         async with aclosing(_relay(session, requests, pb.DialData())) as messages:
@@ -94,5 +96,6 @@ def _query(options: ExecOptions) -> tuple[tuple[str, str], ...]:
     return (*(("command", part) for part in options.command), ("container", options.container), *flags)
 
 
-def _request(user: User, ref: pb.ContainerRef, subresource: str) -> Request:
-    return Request(user, Target(PODS, ref.namespace, ref.pod, subresource))
+def _request(user: User, ref: pb.ContainerRef, subresource: str, record: Record) -> Request:
+    target = Target(PODS, ref.namespace, ref.pod, subresource)
+    return Request(user, target, audit_annotations=record.annotations)

@@ -149,7 +149,7 @@ async def test_a_binding_brings_the_zone_of_the_node(api, new_pod):
     zone = {"topology.kubernetes.io/zone": "z1"}
     await api.create(NODES, {"metadata": {"name": "n", "labels": {**zone, "other": "x"}}})
     await api.create(PODS, new_pod())
-    await api.pipeline.operations.bind(api.user, "default", "a", "", "n")
+    await api.pipeline.operations.bind(api.request(PODS, "default", "a", "binding"), "", "n")
     assert (await api.get(PODS, "a"))["metadata"]["labels"] == zone
 
 

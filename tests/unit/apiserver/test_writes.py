@@ -234,7 +234,7 @@ async def test_a_pod_is_bound_once(api, new_pod):
 async def test_a_binding_for_another_uid_is_refused(api, new_pod):
     await api.create(PODS, new_pod())
     with pytest.raises(errors.Conflict, match=r"UID in precondition: other"):
-        await api.pipeline.operations.bind(api.user, "default", "a", "other", "n1")
+        await api.pipeline.operations.bind(api.request(PODS, "default", "a", "binding"), "other", "n1")
 
 
 async def test_strict_field_validation_refuses_what_is_not_known(api):
