@@ -29,6 +29,7 @@ from kube_actors.store.server import StoreConfig, StoreServer
 
 TOKEN = "load"
 PODS = "/api/v1/namespaces/default/pods"
+ACCOUNTS = "/api/v1/namespaces/default/serviceaccounts"
 
 
 def serve(folder: str, pipe: Connection) -> None:
@@ -115,6 +116,10 @@ async def load(port: int, authority: str, pipe: Connection, seconds: float, conn
                 await response.read()
                 return response.status
 
+        # Every namespace has it where the controllers run.
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}}
+        async with session.post(ACCOUNTS, json=account) as response:
+            await response.read()
         await create()
         await measure("create pods", create, pipe, seconds, connections)
         await measure("get a pod", lambda: get(f"{PODS}/p0"), pipe, seconds, connections)
