@@ -15,6 +15,7 @@ from kube_actors.apiserver.admission.chain import Chain
 from kube_actors.apiserver.admission.plugins import Sources, plugins
 from kube_actors.apiserver.admission.quota_ledger import QuotaLedger
 from kube_actors.apiserver.aggregation.client import RemoteClient
+from kube_actors.apiserver.aggregation.reads import RemoteReads
 from kube_actors.apiserver.aggregation.remotes import Remotes
 from kube_actors.apiserver.audit.audit import Audit
 from kube_actors.apiserver.authn import Authenticator, StaticTokens
@@ -177,6 +178,7 @@ class ApiServer:
                 recorder,
                 self._clock,
                 config.cluster_name,
+                RemoteReads(pipeline.remotes, pipeline.remote_client, pipeline.authorizer),
             )
             self._grpc = Server(config.grpc_listeners, [Service(KUBE, service)], reflect=True)
             await self._grpc.start()

@@ -3,6 +3,7 @@
     local      APIServices of what this server serves itself: made here, always available
     remotes    follows the others: where they are, whether they answer, what they serve
     proxy      sends requests there, with the user in headers
+    reads      the same for reads over gRPC
     client     connections there; the other server believes the headers for the certificate that they come with
 
 A request's path decides: /apis/GROUP/VERSION of a remote APIService goes to its Service, everything else stays here.

@@ -79,11 +79,17 @@ def _headers(exchange: Exchange, user: User) -> list[tuple[str, str]]:
         for key, value in exchange.request.headers.items()
         if key.lower() not in _HOP_BY_HOP and not key.lower().startswith(_OURS)
     ]
-    headers.append(("X-Remote-User", user.name))
+    headers += identity_headers(user)
+    peer = exchange.request.remote
+    return [*headers, ("X-Forwarded-For", peer)] if peer else headers
+
+
+def identity_headers(user: User) -> list[tuple[str, str]]:
+    """Who asks, as the other server reads it."""
+    headers = [("X-Remote-User", user.name)]
     headers += [("X-Remote-Group", group) for group in user.groups]
     if user.uid:
         headers.append(("X-Remote-Uid", user.uid))
     for key, values in user.extra:
         headers += [(f"X-Remote-Extra-{quote(key, safe='')}", value) for value in values]
-    peer = exchange.request.remote
-    return [*headers, ("X-Forwarded-For", peer)] if peer else headers
+    return headers

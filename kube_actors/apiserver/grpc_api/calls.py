@@ -9,6 +9,7 @@ from typing import Any
 from kube_actors.aio.clock import Clock
 from kube_actors.api.resources import Registry
 from kube_actors.apiserver import decoding, printing
+from kube_actors.apiserver.aggregation.reads import RemoteReads, target_of
 from kube_actors.apiserver.fairness import Fairness
 from kube_actors.apiserver.grpc_api import options
 from kube_actors.apiserver.grpc_api.auditing import Caller, Recorder, Wanted, selection
@@ -33,8 +34,10 @@ class Calls:
         fairness: Fairness,
         recorder: Recorder | None,
         clock: Clock,
+        remote: RemoteReads | None = None,
     ) -> None:
         self._operations = operations
+        self._remote = remote
         self._resources = resources
         self._fairness = fairness
         self._recorder = recorder
@@ -68,6 +71,8 @@ class Calls:
             return await self._verbs[verb](message, ask)
 
     async def _get(self, message: pb.GetRequest, ask: Ask) -> Written:
+        if self._remote is not None and (remote := self._remote.of(message.ref)) is not None:
+            return Written(await self._remote.get(ask(target_of(message.ref)), remote))
         target = options.named(options.target(self._resources, message.ref))
         data = await self._operations.get(ask(target), message.resource_version, kept=message.as_table)
         if message.as_table:

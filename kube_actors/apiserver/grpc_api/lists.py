@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kube_actors.api import encoding
+from kube_actors.api import Obj, encoding
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver import printing, versions
 from kube_actors.apiserver.cache.entry import Entry
@@ -38,6 +38,16 @@ def pages(resource: Resource, page: Page, table_at: float | None) -> list[pb.Lis
     messages[-1].continue_token = page.continue_token
     messages[-1].remaining_item_count = page.remaining or 0
     return messages
+
+
+def remote_page(found: Obj) -> pb.ListPage:
+    """The list of a remote version, as one message."""
+    metadata = found.get("metadata") or {}
+    return pb.ListPage(
+        items=[encoding.dumps(item) for item in found.get("items") or ()],
+        resource_version=str(metadata.get("resourceVersion") or ""),
+        continue_token=str(metadata.get("continue") or ""),
+    )
 
 
 def _batches(entries: list[Entry]) -> list[list[Entry]]:

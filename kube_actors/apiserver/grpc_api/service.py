@@ -12,6 +12,7 @@ from kube_actors.aio.clock import Clock
 from kube_actors.api import encoding, errors
 from kube_actors.api.resources import PODS, Registry, Resource
 from kube_actors.apiserver import binding, printing, version, versions
+from kube_actors.apiserver.aggregation.reads import RemoteReads, target_of
 from kube_actors.apiserver.cache.watcher import WatchEvent
 from kube_actors.apiserver.failures import as_api_error
 from kube_actors.apiserver.fairness import Fairness
@@ -48,6 +49,7 @@ class KubeService:
         recorder: Recorder | None,
         clock: Clock,
         cluster_name: str,
+        remote: RemoteReads,
     ) -> None:
         self._operations = operations
         self._logs = logs
@@ -58,7 +60,8 @@ class KubeService:
         self._fairness = fairness
         self._clock = clock
         self._cluster_name = cluster_name
-        self._calls = Calls(operations, resources, fairness, recorder, clock)
+        self._remote = remote
+        self._calls = Calls(operations, resources, fairness, recorder, clock, remote)
 
     async def Get(self, request: pb.GetRequest, call: Call) -> pb.Object:
         return await self._unary("get", request, call)
@@ -82,6 +85,14 @@ class KubeService:
         wanted = Wanted("list", request.ref, query=selection(request))
         caller = self._callers.of(call, lambda: wanted)
         with recorded(self._recorder, caller, wanted) as record:
+            remote = self._remote.of(request.ref)
+            if remote is not None:
+                asked = Request(caller.user, target_of(request.ref))
+                async with self._fairness.turn(caller.user, request.ref.resource):
+                    found = await self._remote.list(asked, remote, selection(request))
+                record.answered(encoding.dumps(found))
+                yield lists.remote_page(found)
+                return
             target = options.target(self._resources, request.ref)
             try:
                 size = self._operations.size_of(target, request.limit)

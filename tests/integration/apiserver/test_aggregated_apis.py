@@ -12,6 +12,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from kube_actors.api.resources import SERVICES as SERVICE
+from kube_actors.controllers.podautoscaler.replicas import NoAnswer
+from kube_actors.controllers.podautoscaler.source import Metrics
+
 TOKEN = "integration-test-token"
 SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 FRUITS = "/apis/fruits.example.com/v1"
@@ -23,6 +27,9 @@ class Extension:
     def __init__(self) -> None:
         self.seen: list[tuple[str, str, list[str]]] = []
         self.port = 0
+        # Paths of group versions, and answers by path.
+        self.discoverable: set[str] = set()
+        self.answers: dict[str, tuple[int, dict]] = {}
 
     async def answer(self, request: web.Request) -> web.Response:
         certificate = request.transport.get_extra_info("peercert")
@@ -47,6 +54,12 @@ class Extension:
                 }
             )
         self.seen.append((request.path_qs, *who))
+        if request.path in self.discoverable:
+            listed = {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": request.path[6:], "resources": []}
+            return web.json_response(listed)
+        if request.path in self.answers:
+            code, answer = self.answers[request.path]
+            return web.json_response(answer, status=code)
         return web.json_response({"method": request.method, "body": await request.text()})
 
 
@@ -85,30 +98,30 @@ async def ask(http, method, path, **options):
         return response.status, json.loads(body) if "json" in response.content_type else body.decode()
 
 
-async def condition(http, reason: str) -> dict:
-    """The Available condition of the fruits, once it has the reason."""
+async def condition(http, reason: str, name: str = "v1.fruits.example.com") -> dict:
+    """The Available condition of an APIService, once it has the reason."""
     async with asyncio.timeout(15):
         while True:
-            _, service = await ask(http, "GET", f"{SERVICES}/v1.fruits.example.com")
+            _, service = await ask(http, "GET", f"{SERVICES}/{name}")
             for one in (service.get("status") or {}).get("conditions") or ():
                 if one["reason"] == reason:
                     return one
             await asyncio.sleep(0.05)
 
 
-async def register(http, server) -> None:
+async def register(http, server, group: str = "fruits.example.com", version: str = "v1", port: int = 443) -> None:
     spec = {
-        "group": "fruits.example.com",
-        "version": "v1",
+        "group": group,
+        "version": version,
         "groupPriorityMinimum": 100,
         "versionPriority": 10,
-        "service": {"namespace": "default", "name": "fruits"},
+        "service": {"namespace": "default", "name": "fruits", "port": port},
         "caBundle": base64.b64encode(server.pki.ca).decode(),
     }
     body = {
         "apiVersion": "apiregistration.k8s.io/v1",
         "kind": "APIService",
-        "metadata": {"name": "v1.fruits.example.com"},
+        "metadata": {"name": f"{version}.{group}"},
         "spec": spec,
     }
     assert (await ask(http, "POST", SERVICES, json=body))[0] == 201
@@ -151,6 +164,53 @@ async def test_an_aggregated_api_is_checked_listed_and_reached(http, server, ext
     async with asyncio.timeout(10):
         while (await ask(http, "GET", FRUITS))[0] != 404:
             await asyncio.sleep(0.05)
+
+
+async def test_an_autoscaler_reads_custom_and_external_metrics_of_another_server(http, server, extension) -> None:
+    await provide(http, extension.port)
+    for group, version in (("custom.metrics.k8s.io", "v1beta2"), ("external.metrics.k8s.io", "v1beta1")):
+        extension.discoverable.add(f"/apis/{group}/{version}")
+        await register(http, server, group, version, extension.port)
+        await condition(http, "Passed", f"{version}.{group}")
+    custom, external = (
+        f"/apis/{each}/namespaces/default"
+        for each in ("custom.metrics.k8s.io/v1beta2", "external.metrics.k8s.io/v1beta1")
+    )
+    stamp = {"timestamp": "2026-01-02T03:04:05Z"}
+    per_pod = [
+        {"describedObject": {"name": name}, "value": value, **stamp} for name, value in (("p", "3"), ("q", "500m"))
+    ]
+    extension.answers = {
+        f"{custom}/pods/*/requests": (200, {"items": per_pod}),
+        f"{custom}/services/web/hits": (200, {"items": [{"value": "7", **stamp}]}),
+        f"{external}/queue": (200, {"items": [{"value": "4", **stamp}, {"value": "2", **stamp}]}),
+        f"{custom}/services/web/none": (
+            404,
+            {"kind": "Status", "reason": "NotFound", "code": 404, "message": "no such metric"},
+        ),
+    }
+    client = server.client("system:kube-controller-manager", ())
+    await client.start()
+    try:
+        metrics = Metrics(client)
+        found = await metrics.of_pods("default", ["p", "q"], {"name": "requests"})
+        assert {name: sample.value for name, sample in found.items()} == {"p": 3000, "q": 500}
+        assert await metrics.of_object("default", SERVICE, "web", {"name": "hits"}) == 7000
+        selector = {"matchLabels": {"queue": "jobs"}}
+        assert await metrics.external("default", {"name": "queue", "selector": selector}) == 6000
+        path, user, _ = extension.seen[-1]
+        assert (path, user) == (f"{external}/queue?labelSelector=queue%3Djobs", "system:kube-controller-manager")
+        with pytest.raises(NoAnswer, match="no such metric"):
+            await metrics.of_object("default", SERVICE, "web", {"name": "none"})
+    finally:
+        await client.stop()
+    nobody = server.client("somebody", ())
+    await nobody.start()
+    try:
+        with pytest.raises(NoAnswer, match="forbidden"):
+            await Metrics(nobody).external("default", {"name": "queue"})
+    finally:
+        await nobody.stop()
 
 
 async def test_what_the_server_serves_itself_is_registered_and_follows_custom_resources(http) -> None:
