@@ -165,7 +165,7 @@ async def test_ten_thousand_objects_are_resynced_without_missing_a_renewal_of_th
 
     for start in range(0, 10_000, 500):
         await asyncio.gather(*(client.create(REPLICA_SETS, replica_set(start + each)) for each in range(500)))
-    config = ControllerConfig(root_ca=b"", identity="second", lease_seconds=5.0, renew_deadline=4.0, retry_period=0.5)
+    config = ControllerConfig(root_ca=b"", identity="second")
     manager = ControllerManager(client, config)
     gaps: list[float] = []
 
