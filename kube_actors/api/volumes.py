@@ -23,6 +23,8 @@ BOUND_BY_CONTROLLER = "pv.kubernetes.io/bound-by-controller"
 PROVISIONED_BY = "pv.kubernetes.io/provisioned-by"
 # Of a claim: where its first consumer is to run; the scheduler writes it.
 SELECTED_NODE = "volume.kubernetes.io/selected-node"
+# The provisioner of a class by hand: its volumes are made by whoever administers them.
+NO_PROVISIONER = "kubernetes.io/no-provisioner"
 CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 
 # The provisioners of this cluster.
@@ -64,10 +66,25 @@ def capacity(volume: Obj) -> str:
     return str(get_path(volume, "spec", "capacity", "storage", default="0"))
 
 
+def waits_for_consumer(storage_class: Obj | None) -> bool:
+    """Whether claims of the class get their volume only once a pod that uses them is scheduled."""
+    return storage_class is not None and storage_class.get("volumeBindingMode") == "WaitForFirstConsumer"
+
+
 def is_delayed(claim: Obj, storage_class: Obj | None) -> bool:
     """Whether the claim waits for its first consumer to be scheduled."""
-    waits = storage_class is not None and storage_class.get("volumeBindingMode") == "WaitForFirstConsumer"
-    return waits and not annotations_of(claim).get(SELECTED_NODE)
+    return waits_for_consumer(storage_class) and not annotations_of(claim).get(SELECTED_NODE)
+
+
+def claim_reference(claim: Obj) -> Obj:
+    """spec.claimRef of a volume that is that claim's."""
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "namespace": namespace_of(claim),
+        "name": name_of(claim),
+        "uid": uid_of(claim),
+    }
 
 
 def is_bound_to(volume: Obj, claim: Obj) -> bool:

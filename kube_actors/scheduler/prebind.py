@@ -14,8 +14,8 @@ from kube_actors.aio.clock import Clock
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
-from kube_actors.api.meta import annotations_of, name_of, namespace_of, uid_of
-from kube_actors.api.volumes import BOUND_BY_CONTROLLER, CLAIMS, SELECTED_NODE, VOLUMES, is_fully_bound
+from kube_actors.api.meta import annotations_of, name_of, namespace_of
+from kube_actors.api.volumes import BOUND_BY_CONTROLLER, CLAIMS, SELECTED_NODE, VOLUMES, claim_reference, is_fully_bound
 from kube_actors.client.interface import Client
 from kube_actors.scheduler.binder import Binder, Outcome
 from kube_actors.scheduler.planner import Placement
@@ -79,19 +79,12 @@ class PreBinder:
     async def _set_aside(self, volume: Obj, claim: Obj) -> None:
         if volume["spec"].get("claimRef") is not None:
             return
-        reference = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "namespace": namespace_of(claim),
-            "name": name_of(claim),
-            "uid": uid_of(claim),
-        }
         metadata = {
             "annotations": {BOUND_BY_CONTROLLER: "yes"},
             "resourceVersion": volume["metadata"]["resourceVersion"],
         }
         # Conflict: another pod took it meanwhile.
-        patch = {"metadata": metadata, "spec": {"claimRef": reference}}
+        patch = {"metadata": metadata, "spec": {"claimRef": claim_reference(claim)}}
         await self._client.patch(VOLUMES, name_of(volume), patch)
 
     async def _bound(self, claims: Sequence[str], node: str) -> None:

@@ -7,12 +7,18 @@ from collections.abc import Callable, Iterable
 
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj
-from kube_actors.api.volumes import CLAIMS, STORAGE_CLASSES, VOLUMES, class_of, find_match, is_fully_bound
+from kube_actors.api.volumes import (
+    CLAIMS,
+    NO_PROVISIONER,
+    STORAGE_CLASSES,
+    VOLUMES,
+    class_of,
+    find_match,
+    is_fully_bound,
+)
 from kube_actors.client.informer import Informer
 from kube_actors.client.interface import Client
 from kube_actors.scheduler.shape import Shape
-
-NO_PROVISIONER = "kubernetes.io/no-provisioner"
 
 
 class Volumes:

@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from kube_actors.api import Obj
 from kube_actors.api.meta import annotations_of, get_path, name_of, namespace_of, uid_of
-from kube_actors.api.volumes import BIND_COMPLETED, BOUND, BOUND_BY_CONTROLLER, CLAIMS, VOLUMES
+from kube_actors.api.volumes import BIND_COMPLETED, BOUND, BOUND_BY_CONTROLLER, CLAIMS, VOLUMES, claim_reference
 from kube_actors.controllers.actions import Action, PatchObject, UpdateObject
 
 
-def claim_reference(claim: Obj) -> Obj:
-    """spec.claimRef of a volume."""
-    metadata = claim["metadata"]
-    return {
-        "apiVersion": "v1",
-        "kind": "PersistentVolumeClaim",
-        "namespace": namespace_of(claim),
-        "name": name_of(claim),
-        "uid": uid_of(claim),
-        "resourceVersion": str(metadata.get("resourceVersion") or ""),
-    }
+def bound_reference(claim: Obj) -> Obj:
+    """spec.claimRef as the binder writes it: with the claim as it was seen."""
+    return claim_reference(claim) | {"resourceVersion": str(claim["metadata"].get("resourceVersion") or "")}
 
 
 def annotated(obj: Obj, *names: str) -> Obj:
@@ -46,7 +38,7 @@ def _volume_side(volume: Obj, claim: Obj) -> list[Action]:
     if get_path(volume, "spec", "claimRef", "uid") != uid_of(claim):
         chosen = volume["spec"].get("claimRef") is None
         bound = annotated(volume, BOUND_BY_CONTROLLER) if chosen else volume
-        actions.append(UpdateObject(VOLUMES, bound | {"spec": bound["spec"] | {"claimRef": claim_reference(claim)}}))
+        actions.append(UpdateObject(VOLUMES, bound | {"spec": bound["spec"] | {"claimRef": bound_reference(claim)}}))
     return actions + set_phase(volume, BOUND)
 
 

@@ -11,6 +11,7 @@ from kube_actors.api.volumes import (
     BIND_COMPLETED,
     CLAIMS,
     LOST,
+    NO_PROVISIONER,
     PENDING,
     class_of,
     find_match,
@@ -24,8 +25,6 @@ from kube_actors.controllers.persistentvolume.provision import Provisioner, plan
 
 PROVISIONER = "volume.kubernetes.io/storage-provisioner"
 BETA_PROVISIONER = "volume.beta.kubernetes.io/storage-provisioner"
-# A class by hand: its volumes are made by whoever administers them.
-NO_PROVISIONER = "kubernetes.io/no-provisioner"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from kube_actors.api.volumes import (
     requested,
 )
 from kube_actors.controllers.actions import NORMAL, WARNING, Action, CreateObject, PatchObject, RecordEvent
-from kube_actors.controllers.persistentvolume.binding import claim_reference
+from kube_actors.controllers.persistentvolume.binding import bound_reference
 
 HOSTNAME = "kubernetes.io/hostname"
 ONE_NODE = frozenset({"ReadWriteOnce", "ReadWriteOncePod"})
@@ -101,7 +101,7 @@ def _volume(claim: Obj, storage_class: Obj, provisioner: Provisioner, node: Obj 
     spec: Obj = {
         "capacity": {"storage": requested(claim)},
         "accessModes": list(claim["spec"].get("accessModes") or ()),
-        "claimRef": claim_reference(claim),
+        "claimRef": bound_reference(claim),
         "persistentVolumeReclaimPolicy": storage_class.get("reclaimPolicy") or "Delete",
         "storageClassName": class_of(claim),
         "volumeMode": FILESYSTEM,

@@ -134,9 +134,7 @@ def _up_limit(current: int, history: History, rules: Obj, now: float) -> int:
         return current
     found = []
     for policy in rules.get("policies") or ():
-        period = float(policy["periodSeconds"])
-        added, removed = _sum(history.ups, now, period), _sum(history.downs, now, period)
-        start = current - added + removed
+        start = _at_start(policy, current, history, now)
         grown = start + policy["value"] if policy["type"] == "Pods" else math.ceil(start * (1 + policy["value"] / 100))
         found.append(int(grown))
     return (min if rules.get("selectPolicy") == "Min" else max)(found, default=current)
@@ -147,13 +145,17 @@ def _down_limit(current: int, history: History, rules: Obj, now: float) -> int:
         return current
     found = []
     for policy in rules.get("policies") or ():
-        period = float(policy["periodSeconds"])
-        added, removed = _sum(history.ups, now, period), _sum(history.downs, now, period)
-        start = current - added + removed
+        start = _at_start(policy, current, history, now)
         shrunk = start - policy["value"] if policy["type"] == "Pods" else int(start * (1 - policy["value"] / 100))
         found.append(int(shrunk))
     # The policy that allows the largest change is the one with the smallest limit.
     return (max if rules.get("selectPolicy") == "Min" else min)(found, default=current)
+
+
+def _at_start(policy: Obj, current: int, history: History, now: float) -> int:
+    """The replicas that there were when the policy's period began."""
+    period = float(policy["periodSeconds"])
+    return current - _sum(history.ups, now, period) + _sum(history.downs, now, period)
 
 
 def _sum(changes: Sequence[Change], now: float, period: float) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 
 from kube_actors.api import Obj
 from kube_actors.api.meta import get_path, is_deleting, split_key
-from kube_actors.api.volumes import is_fully_bound
+from kube_actors.api.volumes import is_fully_bound, waits_for_consumer
 from kube_actors.scheduler.columns.arrays import Bools, Rows
 from kube_actors.scheduler.columns.nodes import Nodes
 from kube_actors.scheduler.framework import ClusterEvent, Rejection, Scope
@@ -71,9 +71,7 @@ class VolumeBinding:
             if self._volumes.volume(volume_name) is None:
                 return f'persistentvolumeclaim "{name}" bound to non-existent persistentvolume "{volume_name}"'
             return ""
-        storage_class = self._volumes.storage_class(claim)
-        waits = storage_class is not None and storage_class.get("volumeBindingMode") == "WaitForFirstConsumer"
-        return "" if waits else UNBOUND
+        return "" if waits_for_consumer(self._volumes.storage_class(claim)) else UNBOUND
 
     def _can_bind(self, claim: Obj, nodes: Nodes, rows: Rows) -> Bools:
         """The nodes on which there is a volume for the claim, or where one can be made."""
