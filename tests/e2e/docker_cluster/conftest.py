@@ -1,0 +1,48 @@
+"""One cluster on a Docker engine of its own for the tests of the folder, and a namespace for each of them."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space, until
+from tests.e2e.lab import DockerLab, why_not
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="package")
+def cluster() -> Iterator[DockerCluster]:
+    """Tests that stop or kill it make their own."""
+    if reason := why_not():
+        pytest.skip(reason)
+    lab = DockerLab()
+    with lab:
+        lab.import_busybox()
+        cluster = DockerCluster(lab)
+        try:
+            cluster.start()
+            yield cluster
+        finally:
+            cluster.close()
+    assert not lab.leaks()
+
+
+@pytest.fixture
+def space(cluster: DockerCluster) -> Iterator[Space]:
+    """A namespace, gone after the test with everything in it. Whatever its pods leave on the machine is a failure."""
+    name = f"test-{next(_numbers)}"
+    cluster.kubectl("create", "namespace", name)
+    space = Space(cluster, name)
+    until(lambda: space.kubectl("get", "serviceaccount", "default"), "the namespace has its account")
+    yield space
+    cluster.kubectl("delete", "namespace", name, "--timeout=90s", seconds=120)
+    until(lambda: nothing_left(cluster), seconds=30)
+
+
+def nothing_left(cluster: DockerCluster) -> bool:
+    left = cluster.leaks()
+    assert not left, f"left behind: {left}"
+    return True
