@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 from kube_actors.aio.clock import parse_rfc3339
 from kube_actors.api import Obj
+from kube_actors.api.cron import Schedule, parse
 from kube_actors.api.meta import annotations_of, controller_ref, labels_of, name_of, namespace_of
 from kube_actors.controllers.actions import NORMAL, WARNING, RecordEvent
-from kube_actors.controllers.cronjob.schedule import Missed, Schedule, missed, parse
+from kube_actors.controllers.cronjob.schedule import Missed, missed
 
 SCHEDULED = "batch.kubernetes.io/cronjob-scheduled-timestamp"
 # A little after the time itself, so that it has come when the timer rings.

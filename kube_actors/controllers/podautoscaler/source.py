@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
 from kube_actors.aio.clock import parse_rfc3339
-from kube_actors.api import Obj, quantity
+from kube_actors.api import Obj, durations, quantity
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.api.meta import get_path
 from kube_actors.api.resources import Resource
@@ -18,7 +17,6 @@ from kube_actors.controllers.podautoscaler.replicas import NoAnswer
 POD_METRICS = Resource("metrics.k8s.io", "v1beta1", "pods", "PodMetrics", True)
 CUSTOM, CUSTOM_VERSION = "custom.metrics.k8s.io", "v1beta2"
 EXTERNAL, EXTERNAL_VERSION = "external.metrics.k8s.io", "v1beta1"
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 
 
 class Metrics:
@@ -117,6 +115,9 @@ def _usage(containers: Iterable[Obj], name: str, container: str) -> int | None:
 
 
 def _when(metric: Obj) -> tuple[float, float]:
+    """The end and the length of the time that a metric speaks of."""
     stamp = metric.get("timestamp")
-    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|h|m|s)", str(metric.get("window") or "60s"))
-    return (parse_rfc3339(stamp) if stamp else 0.0), sum(float(number) * _UNITS[unit] for number, unit in parts)
+    try:
+        return (parse_rfc3339(stamp) if stamp else 0.0), durations.seconds(str(metric.get("window") or "60s"))
+    except ValueError as error:
+        raise NoAnswer(f"unable to read a metric's time: {error}") from error

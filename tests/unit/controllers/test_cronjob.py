@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -13,11 +14,12 @@ from hypothesis import strategies as st
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
+from kube_actors.api.cron import Cron, parse
 from kube_actors.api.meta import annotations_of, name_of
 from kube_actors.api.resources import EVENTS
 from kube_actors.api.validation import schedule
 from kube_actors.controllers.cronjob.controller import CRON_JOBS, CronJobController
-from kube_actors.controllers.cronjob.schedule import Cron, missed, parse
+from kube_actors.controllers.cronjob.schedule import missed
 from kube_actors.controllers.job.controller import JOBS
 from kube_actors.controllers.ttl_after_finished import TTLAfterFinishedController
 
@@ -68,9 +70,13 @@ _PART = st.text("0123456789*?/-,+sunjaµμmh. ", max_size=7)
 
 @given(st.tuples(_PART, _PART, _PART, _PART, _PART).map(" ".join) | _PART.map("@every {}".format))
 @settings(max_examples=500, deadline=None)
-def test_what_the_api_takes_for_a_schedule_is_one_for_the_controller(text: str) -> None:
-    if not schedule.error(text):
-        parse(text)
+def test_any_text_is_a_schedule_with_a_next_time_or_is_refused_with_a_reason(text: str) -> None:
+    if reason := schedule.error(text):
+        with pytest.raises(ValueError, match=re.escape(reason)):
+            parse(text)
+        return
+    coming = parse(text).next(EPOCH, dt.UTC)
+    assert coming is None or coming > EPOCH
 
 
 @pytest.mark.parametrize(
