@@ -32,7 +32,8 @@ def test_a_client_in_a_pod_finds_the_server_and_is_who_its_service_account_is(ru
 
 
 def test_debug_puts_a_container_beside_the_others(running: Running) -> None:
-    words = ("kubectl", "debug", "-it", "shell", "--image=host", "--profile=general", "--container=dbg", "--", "sh")
+    running.run(pod("debugged", command=["sh", "-c", "sleep 1000"]))
+    words = ("kubectl", "debug", "-it", "debugged", "--image=host", "--profile=general", "--container=dbg", "--", "sh")
     terminal = Terminal(running, *words)
     terminal.type("\n")
     terminal.until("$ " if os.geteuid() else "# ")
@@ -41,7 +42,7 @@ def test_debug_puts_a_container_beside_the_others(running: Running) -> None:
     terminal.type("exit 0\n")
     terminal.wait()
     path = "jsonpath={.status.ephemeralContainerStatuses[0].state.terminated.exitCode}"
-    wait_until(lambda: running.kubectl("get", "pod", "shell", "-o", path) == "0")
+    wait_until(lambda: running.kubectl("get", "pod", "debugged", "-o", path) == "0")
 
 
 def test_top_shows_what_nodes_and_pods_use(running: Running) -> None:
