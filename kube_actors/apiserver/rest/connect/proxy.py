@@ -24,6 +24,7 @@ from kube_actors.apiserver.request import Request
 from kube_actors.apiserver.rest.connect import negotiating
 from kube_actors.apiserver.rest.connect.kubelet import Kubelet
 from kube_actors.apiserver.rest.connect.locations import Locations
+from kube_actors.apiserver.rest.connect.pump import READ
 from kube_actors.apiserver.rest.connect.reach import Connector, Location
 from kube_actors.apiserver.rest.connect.rewriting import Rewrite, rewrite_html, rewriter
 from kube_actors.apiserver.rest.connect.tunnel import tunnel
@@ -40,7 +41,6 @@ _HOP = frozenset(
 )  # fmt: skip
 # A page that is larger is given on as it is.
 MAX_PAGE = 4 << 20
-READ = 64 * 1024
 
 
 class Proxies:

@@ -24,6 +24,28 @@ class Pipe(Protocol):
         """The pod will send no more."""
 
 
+# The most that is read at once.
+READ = 64 * 1024
+
+
+class StreamPipe:
+    """A Pipe over asyncio's streams."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    async def read(self) -> bytes:
+        return await self._reader.read(READ)
+
+    async def write(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def end(self) -> None:
+        self._writer.write_eof()
+
+
 async def pump(connection: Conversation, pipe: Pipe) -> None:
     """Until the pod's side has ended, or the client is gone."""
     tasks = Tasks("pump")

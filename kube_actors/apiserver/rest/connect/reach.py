@@ -18,10 +18,9 @@ from aiohttp.client_proto import ResponseHandler
 
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import errors
-from kube_actors.apiserver.rest.connect.pump import pump
+from kube_actors.apiserver.rest.connect.pump import StreamPipe, pump
 from kube_actors.apiserver.streams.streams import PodSession
 
-READ = 64 * 1024
 CONNECT_SECONDS = 10.0
 
 Dial = Callable[[Tasks], Awaitable[socket.socket]]
@@ -53,7 +52,7 @@ def through_node(pod: PodSession, port: int) -> Dial:
             writer.close()
             connection.cancel()
 
-        tasks.spawn(pump(connection, _SocketPipe(reader, writer)), "carry").add_done_callback(ended)
+        tasks.spawn(pump(connection, StreamPipe(reader, writer)), "carry").add_done_callback(ended)
         return ours
 
     return dial
@@ -77,22 +76,6 @@ def directly(host: str, port: int) -> Dial:
         return connection
 
     return dial
-
-
-class _SocketPipe:
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def read(self) -> bytes:
-        return await self._reader.read(READ)
-
-    async def write(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
-
-    async def end(self) -> None:
-        self._writer.write_eof()
 
 
 def unverified() -> ssl.SSLContext:

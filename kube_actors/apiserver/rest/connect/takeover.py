@@ -9,22 +9,11 @@ from contextlib import suppress
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
-READ = 64 * 1024
+from kube_actors.apiserver.rest.connect.pump import READ, StreamPipe
 
 
-class Upgraded:
+class Upgraded(StreamPipe):
     """The raw connection after a 101. Its client's disappearance cancels the request's handler, as ever."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-
-    async def read(self) -> bytes:
-        return await self._reader.read(READ)
-
-    async def write(self, data: bytes) -> None:
-        self._writer.write(data)
-        await self._writer.drain()
 
     async def close(self) -> None:
         self._writer.close()

@@ -9,11 +9,11 @@ from aiohttp import web
 from multidict import CIMultiDict
 
 from kube_actors.aio.tasks import Tasks
+from kube_actors.apiserver.rest.connect.pump import READ
 from kube_actors.apiserver.rest.connect.reach import Location, unverified
 from kube_actors.apiserver.rest.connect.takeover import Taken, Upgraded, take_over
 from kube_actors.apiserver.rest.exchange import Answer, Exchange
 
-READ = 64 * 1024
 MAX_HEAD = 64 * 1024
 HEAD_SECONDS = 60.0
 
