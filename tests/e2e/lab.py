@@ -84,19 +84,22 @@ class DockerLab:
         self.start_engine()
         self.run("iptables", "-P", "FORWARD", "ACCEPT")
 
-    def start_engine(self, *flags: str) -> None:
+    def engine_command(self, *flags: str) -> list[str]:
         """nsenter, not `ip netns exec`: that mounts another /sys, without the cgroups."""
-        command = [
+        return [
             "nsenter", f"--net=/var/run/netns/{self.name}", "dockerd", "-H", self.docker_host,
             "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec",
             "--pidfile", f"{self.folder}/dockerd.pid", *flags,
         ]  # fmt: skip
+
+    def start_engine(self, *flags: str) -> None:
+        command = self.engine_command(*flags)
         with self._log.open("ab") as log:
             self._dockerd = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
         deadline = time.monotonic() + START_SECONDS
         while self.docker("version", check=False).returncode != 0:
             if self._dockerd.poll() is not None or time.monotonic() > deadline:
-                raise LabError(f"dockerd did not start:\n{self._log.read_text()[-3000:]}")
+                raise LabError(f"the engine did not start:\n{self._log.read_text()[-3000:]}")
             time.sleep(0.1)
 
     def stop_engine(self, sign: int = signal.SIGTERM) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiodocker import DockerError
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.node.runtime.docker import dns, endpoint, host, images, logs, names, records, spec
 from kube_actors.node.runtime.docker.engine import choose_version
-from kube_actors.node.runtime.docker.runtime import suppress_gone
+from kube_actors.node.runtime.docker.runtime import is_taken, suppress_gone
 from kube_actors.node.runtime.docker.stats import stats_of
 from kube_actors.node.runtime.interface import (
     ContainerSpec,
@@ -39,9 +40,14 @@ def sandbox_json(**changes: Any) -> dict[str, Any]:
     return spec.sandbox_config(sandbox(**changes), OWNER, "pause:1", "pods")
 
 
-def container_json(modes: spec.SandboxModes = spec.SandboxModes(), **fields: Any) -> dict[str, Any]:  # noqa: B008
+def container_json(
+    modes: spec.SandboxModes = spec.SandboxModes(),  # noqa: B008
+    *,
+    podman: bool = False,
+    **fields: Any,
+) -> dict[str, Any]:
     identity = names.Identity(False, "web-1", "default", "uid-1", "app", 3, "abc", "app:1")
-    return spec.container_config(ContainerSpec("app", "app:1", **fields), identity, OWNER, modes)
+    return spec.container_config(ContainerSpec("app", "app:1", **fields), identity, OWNER, modes, podman=podman)
 
 
 def test_names_are_those_of_dockershim() -> None:
@@ -308,3 +314,14 @@ def test_an_unknown_error_is_not_swallowed() -> None:
         raise aiodocker.DockerError(404, "No such container: x")
     with pytest.raises(aiodocker.DockerError), suppress_gone():
         raise aiodocker.DockerError(500, "driver failed")
+
+
+def test_podman_is_asked_for_the_hostname_of_the_sandbox_which_docker_gives_unasked() -> None:
+    assert container_json(podman=True)["HostConfig"]["UTSMode"] == "container:abc"
+    assert "UTSMode" not in container_json()["HostConfig"]
+
+
+def test_a_name_that_is_taken_is_told_by_either_engine() -> None:
+    assert is_taken(DockerError(409, 'Conflict. The container name "/x" is already in use'))
+    assert is_taken(DockerError(500, "creating container storage: ... that name is already in use"))
+    assert not is_taken(DockerError(500, "no space left on device"))

@@ -103,6 +103,11 @@ class Engine:
                 )
             )
 
+    @property
+    def is_podman(self) -> bool:
+        """Podman's service speaks Docker's API with a few differences."""
+        return any(part.get("Name") == "Podman Engine" for part in self.version.get("Components") or ())
+
     async def stop(self) -> None:
         clients, self._clients = self._clients, []
         for client in clients:

@@ -100,8 +100,9 @@ class Images:
 
     async def load_root(self, name: str, tar: bytes | AsyncIterator[bytes], changes: Sequence[str] = ()) -> Image:
         """Make an image of one layer from the tar of a root file system; `changes` are Dockerfile lines."""
-        repository, tag = parse_reference(name)
-        params = [("fromSrc", "-"), ("repo", repository), ("tag", tag)] + [("changes", line) for line in changes]
+        parse_reference(name)
+        # The name in one piece, as Docker's own client sends it: Podman knows no `tag` here.
+        params = [("fromSrc", "-"), ("repo", name)] + [("changes", line) for line in changes]
         headers = {"Content-Type": "application/x-tar"}
         async with (
             failures("ImageImportFailed"),

@@ -42,6 +42,8 @@ CREATE_SANDBOX = "CreatePodSandboxError"
 CREATE = "CreateContainerError"
 RUN = "RunContainerError"
 KILL = "KillContainerError"
+# The exit code of a command that cannot be started.
+NOT_FOUND = 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,11 +183,19 @@ class DockerRuntime:
         )
         if self.engine.endpoint.local:
             _make_missing_sources(spec_.mounts)
-        config = spec.container_config(spec_, identity, self._owner, sandbox.modes, self._lowest_oom_score)
+        config = spec.container_config(
+            spec_, identity, self._owner, sandbox.modes, self._lowest_oom_score, podman=self.engine.is_podman
+        )
         return names.with_scheme(await self._create(identity.name(), config, CREATE))
 
     async def start_container(self, container_id: str) -> None:
-        await self._start(names.without_scheme(container_id), RUN)
+        docker_id = names.without_scheme(container_id)
+        try:
+            await self._start(docker_id, RUN)
+        except RuntimeFailure as error:
+            if self.engine.is_podman:
+                self._inspected.never_ran(docker_id, str(error))
+            raise
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         docker_id = names.without_scheme(container_id)
@@ -250,7 +260,7 @@ class DockerRuntime:
             try:
                 return str((await self.engine.docker.containers.create(config, name=name)).id)
             except aiodocker.DockerError as exc:
-                if exc.status != 409:
+                if not is_taken(exc):
                     raise
                 await self.engine.docker.containers.container(name).delete(force=True, v=True)
                 return str((await self.engine.docker.containers.create(config, name=name)).id)
@@ -285,6 +295,11 @@ class DockerRuntime:
             return bool((await self.engine.json("GET", f"containers/{docker_id}/json"))["Config"]["Tty"])
 
 
+def is_taken(error: aiodocker.DockerError) -> bool:
+    """Whether it says that another container has the name; Podman's status is 500."""
+    return error.status == 409 or (error.status == 500 and "that name is already in use" in error.message)
+
+
 class suppress_gone:
     """Swallows the engine's answers that what shall end or go has already ended or gone."""
 
@@ -310,9 +325,15 @@ class _InspectCache:
         self._engine = engine
         self._owner = owner
         self._known: dict[str, tuple[str, records.Inspected]] = {}
+        self._never_ran: dict[str, str] = {}
 
     def forget(self, docker_id: str) -> None:
         self._known.pop(docker_id, None)
+        self._never_ran.pop(docker_id, None)
+
+    def never_ran(self, docker_id: str, why: str) -> None:
+        """Docker keeps the exit code of a start that failed, Podman keeps nothing."""
+        self._never_ran[docker_id] = why
 
     async def all(self, *labels: str) -> list[records.Inspected]:
         filters = json.dumps(self._owner.filters(*labels))
@@ -335,6 +356,8 @@ class _InspectCache:
         identity = names.Identity.parse(answer["Config"]["Labels"] or {})
         if identity is None:
             return None
+        if docker_id in self._never_ran:
+            answer["State"] |= {"ExitCode": NOT_FOUND, "Error": self._never_ran[docker_id]}
         container = records.inspected(answer, identity)
         self._known[docker_id] = answer["State"]["Status"], container
         return container

@@ -88,7 +88,13 @@ def _ports(mappings: Sequence[PortMapping]) -> tuple[Json, Json]:
 
 
 def container_config(
-    spec: ContainerSpec, identity: Identity, owner: Owner, sandbox: SandboxModes, lowest_oom_score: int = -1000
+    spec: ContainerSpec,
+    identity: Identity,
+    owner: Owner,
+    sandbox: SandboxModes,
+    lowest_oom_score: int = -1000,
+    *,
+    podman: bool = False,
 ) -> Json:
     """Entrypoint and Cmd follow Kubernetes' table: a command drops the image's arguments, Docker does the same."""
     config: Json = {
@@ -110,6 +116,9 @@ def container_config(
             **_security(spec.security),
         },
     }
+    if podman:
+        # With Docker who joins a network has its hostname too, and may not ask for it.
+        config["HostConfig"]["UTSMode"] = f"container:{identity.sandbox_id}"
     if sandbox.host_pid:
         config["HostConfig"]["PidMode"] = "host"
     elif sandbox.share_processes:

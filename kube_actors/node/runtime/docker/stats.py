@@ -24,6 +24,7 @@ async def container_stats(engine: Engine, docker_id: str) -> ContainerStats:
     async with failures("StatsUnavailable"):
         # one-shot: without it the engine measures for a second.
         answer = await engine.json("GET", f"containers/{docker_id}/stats", params={"stream": "0", "one-shot": "1"})
-    if not (answer.get("memory_stats") or {}).get("usage"):
+    # Podman answers nothing for a container that does not run.
+    if not ((answer or {}).get("memory_stats") or {}).get("usage"):
         raise NoSuchContainer(f"container {docker_id} does not run", "StatsUnavailable")
     return stats_of(answer)
