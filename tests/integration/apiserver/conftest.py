@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import shutil
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 import yaml
+from aiohttp import web
 
 from kube_actors.apiserver.config import ApiServerConfig, StaticToken
 from kube_actors.apiserver.server import ApiServer
@@ -20,6 +26,8 @@ from kube_actors.store.server import StoreConfig, StoreServer
 
 NAME = "apiserver.kube-actors"
 TOKEN = "integration-test-token"
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
@@ -62,6 +70,47 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
     yield Server(api, pki, tmp_path, store, config)
     await api.stop()
     await store.stop()
+
+
+@pytest.fixture
+async def http(server: Server) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client with the administrator's token."""
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cadata=server.pki.ca.decode()))
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with aiohttp.ClientSession(server.url, headers=headers, connector=connector) as session:
+        yield session
+
+
+async def ask(http: aiohttp.ClientSession, method: str, path: str, **options: Any) -> tuple[int, Any]:
+    """The status and the body, read where it is JSON."""
+    async with http.request(method, path, **options) as response:
+        body = await response.read()
+        return response.status, json.loads(body) if "json" in response.content_type else body.decode()
+
+
+@asynccontextmanager
+async def serving(server: Server, handler: Handler, host: str, *, front_proxy: bool = False) -> AsyncIterator[int]:
+    """An HTTPS server of a test's own, with a certificate that the cluster's authority signed; its port.
+
+    With `front_proxy` a client has to show a certificate.
+    """
+    tls = server.pki.server_tls(host, ["127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    pair = server.folder / "extension.pem"
+    pair.write_bytes(tls.key + b"\n" + tls.certificate)
+    context.load_cert_chain(pair)
+    if front_proxy:
+        context.load_verify_locations(cadata=server.pki.ca.decode())
+        context.verify_mode = ssl.CERT_REQUIRED
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
 
 
 @pytest.fixture

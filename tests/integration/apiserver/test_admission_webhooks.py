@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import ssl
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from aiohttp import web
 
 from kube_actors.api import Obj
 
-from .conftest import TOKEN, Server
+from .conftest import TOKEN, Server, serving
 
 GROUP = "/apis/admissionregistration.k8s.io/v1"
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
@@ -93,21 +92,9 @@ class Hooks:
 
 @pytest.fixture
 async def hooks(server: Server, api: Api) -> AsyncIterator[Hooks]:
-    tls = server.pki.server_tls("hook.default.svc", ["127.0.0.1"])
-    (server.folder / "hook.crt").write_bytes(tls.certificate)
-    (server.folder / "hook.key").write_bytes(tls.key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(server.folder / "hook.crt", server.folder / "hook.key")
-    app = web.Application()
-    runner = web.AppRunner(app)
     made = Hooks(0, server.pki.ca, api)
-    app.router.add_post("/{name:.*}", made.handle)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    made.port = site._server.sockets[0].getsockname()[1]  # type: ignore[union-attr]
-    yield made
-    await runner.cleanup()
+    async with serving(server, made.handle, "hook.default.svc") as made.port:
+        yield made
 
 
 def _converted(review: Obj) -> Obj:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
-import ssl
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 from aiohttp import web
 
@@ -16,7 +13,8 @@ from kube_actors.api.resources import SERVICES as SERVICE
 from kube_actors.controllers.podautoscaler.replicas import NoAnswer
 from kube_actors.controllers.podautoscaler.source import Metrics
 
-TOKEN = "integration-test-token"
+from .conftest import ask, serving
+
 SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 FRUITS = "/apis/fruits.example.com/v1"
 
@@ -66,36 +64,8 @@ class Extension:
 @pytest.fixture
 async def extension(server) -> AsyncIterator[Extension]:
     made = Extension()
-    tls = server.pki.server_tls("fruits.default.svc", ["127.0.0.1"])
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    pair = server.folder / "extension.pem"
-    pair.write_bytes(tls.key + b"\n" + tls.certificate)
-    context.load_cert_chain(pair)
-    context.load_verify_locations(cadata=server.pki.ca.decode())
-    context.verify_mode = ssl.CERT_REQUIRED
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", made.answer)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    made.port = runner.addresses[0][1]
-    yield made
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def http(server):
-    context = ssl.create_default_context(cadata=server.pki.ca.decode())
-    connector = aiohttp.TCPConnector(ssl=context)
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with aiohttp.ClientSession(server.url, headers=headers, connector=connector) as session:
-        yield session
-
-
-async def ask(http, method, path, **options):
-    async with http.request(method, path, **options) as response:
-        body = await response.read()
-        return response.status, json.loads(body) if "json" in response.content_type else body.decode()
+    async with serving(server, made.answer, "fruits.default.svc", front_proxy=True) as made.port:
+        yield made
 
 
 async def condition(http, reason: str, name: str = "v1.fruits.example.com") -> dict:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import ssl
 from collections.abc import AsyncIterator
 
-import aiohttp
 import pytest
 from aiohttp import web
 
-TOKEN = "integration-test-token"
+from .conftest import ask, serving
+
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 OLD, NEW = (f"/apis/example.com/{version}/namespaces/default/hosts" for version in ("v1beta1", "v1"))
 
@@ -45,35 +44,9 @@ class Webhook:
 @pytest.fixture
 async def webhook(server) -> AsyncIterator[Webhook]:
     made = Webhook()
-    tls = server.pki.server_tls("localhost", ["127.0.0.1"])
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    pair = server.folder / "webhook.pem"
-    pair.write_bytes(tls.key + b"\n" + tls.certificate)
-    context.load_cert_chain(pair)
-    app = web.Application()
-    app.router.add_post("/convert", made.convert)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    made.url = f"https://127.0.0.1:{runner.addresses[0][1]}/convert"
-    yield made
-    await runner.cleanup()
-
-
-@pytest.fixture
-async def http(server):
-    context = ssl.create_default_context(cadata=server.pki.ca.decode())
-    connector = aiohttp.TCPConnector(ssl=context)
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    async with aiohttp.ClientSession(server.url, headers=headers, connector=connector) as session:
-        yield session
-
-
-async def ask(http, method, path, **options):
-    async with http.request(method, path, **options) as response:
-        body = await response.read()
-        return response.status, json.loads(body) if "json" in response.content_type else body.decode()
+    async with serving(server, made.convert, "localhost") as port:
+        made.url = f"https://127.0.0.1:{port}/convert"
+        yield made
 
 
 @pytest.fixture

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import ssl
 
-import aiohttp
-import pytest
 import yaml
 
 from kube_actors.apiserver.server import ApiServer
 
-TOKEN = "integration-test-token"
+from .conftest import ask
+
 CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 CRONTABS = "/apis/stable.example.com/v1/namespaces/default/crontabs"
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -68,21 +65,6 @@ kind: CronTab
 metadata: {name: nightly, labels: {app: jobs}}
 spec: {cronSpec: '0 3 * * *'}
 """
-
-
-@pytest.fixture
-async def http(server):
-    context = ssl.create_default_context(cadata=server.pki.ca.decode())
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    connector = aiohttp.TCPConnector(ssl=context)
-    async with aiohttp.ClientSession(server.url, headers=headers, connector=connector) as session:
-        yield session
-
-
-async def ask(http, method, path, **options):
-    async with http.request(method, path, **options) as response:
-        body = await response.read()
-        return response.status, json.loads(body) if "json" in response.content_type else body.decode()
 
 
 async def until(http, path, wanted=200):

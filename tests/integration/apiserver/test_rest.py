@@ -10,24 +10,7 @@ import ssl
 import aiohttp
 import pytest
 
-TOKEN = "integration-test-token"
-
-
-@pytest.fixture
-async def http(server):
-    """A client with the administrator's token."""
-    context = ssl.create_default_context(cadata=server.pki.ca.decode())
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    connector = aiohttp.TCPConnector(ssl=context)
-    async with aiohttp.ClientSession(server.url, headers=headers, connector=connector) as session:
-        yield session
-
-
-async def ask(http, method, path, **options):
-    async with http.request(method, path, **options) as response:
-        body = await response.read()
-        return response.status, json.loads(body) if "json" in response.content_type else body.decode()
-
+from .conftest import ask
 
 PODS = "/api/v1/namespaces/default/pods"
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
