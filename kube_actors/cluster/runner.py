@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from kube_actors.cluster import ports, record, sweep
+from kube_actors.cluster import ports, record, sweep, wiring
 from kube_actors.cluster.config import ClusterConfig
 from kube_actors.cluster.embedded import Cluster
 from kube_actors.cluster.paths import ClusterPaths
+from kube_actors.cluster.plan import ClusterPlan, plan
 from kube_actors.cluster.processes import this_process
 from kube_actors.cluster.record import RUNNING, ClusterRecord, refuse_if_running
 
@@ -56,9 +57,9 @@ class EmbeddedRun:
             record.remove(self._paths)
 
     async def _clear_leftovers(self, note: Callable[[str], None]) -> None:
-        """What a killed cluster of this name has left: pods that nobody looks after."""
+        """What a killed cluster of this name has left: pods that nobody looks after, unless this one does."""
         found = record.read(self._paths)
-        if found is None:
+        if found is None or self._goes_on(found):
             return
         if found.ray is not None:
             from kube_actors.cluster import ray_process
@@ -67,3 +68,21 @@ class EmbeddedRun:
         for problem in await sweep.sweep(found.plan):
             note(f"Left behind: {problem}")
         record.remove(self._paths)
+
+    def _goes_on(self, found: ClusterRecord) -> bool:
+        """Whether this cluster has the objects and the nodes of the killed one: its nodes then adopt what runs."""
+        if found.ray is not None or self._data is None or not self._config.store.durable:
+            return False
+        mine = plan(
+            self._config,
+            ClusterPaths(self._data.absolute()),
+            wiring.resolve_runtime(self._config.runtime),
+            embedded=True,
+            kernel_services=wiring.kernel_services(),
+        )
+        return _pods_of(mine) == _pods_of(found.plan)
+
+
+def _pods_of(plan: ClusterPlan) -> tuple[object, ...]:
+    """What has to be the same for pods of one cluster to be those of another."""
+    return plan.root, plan.durable, plan.external, plan.runtime, plan.pod_cidr, plan.nodes
