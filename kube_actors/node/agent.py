@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 
 import structlog
@@ -11,7 +12,7 @@ from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.api.quantity import to_int
 from kube_actors.api.resources import PODS, SERVICES
-from kube_actors.client.events import NORMAL, EventRecorder
+from kube_actors.client.events import NORMAL, WARNING, EventRecorder
 from kube_actors.client.informer import Informer
 from kube_actors.client.interface import Client
 from kube_actors.node.actions import Failure
@@ -28,12 +29,12 @@ from kube_actors.node.ipam import AddressPool
 from kube_actors.node.killer import Killer
 from kube_actors.node.machine import read_machine
 from kube_actors.node.node_events import PodEvents
-from kube_actors.node.node_object import Observed, allocatable_of, capacity_of, labels_of
+from kube_actors.node.node_object import Observed, allocatable_of, boot_id, capacity_of, labels_of
 from kube_actors.node.pod_manager import PodManager
 from kube_actors.node.prober.container import ContainerChecks
 from kube_actors.node.prober.manager import Prober
 from kube_actors.node.references import References
-from kube_actors.node.runtime.interface import Image, Runtime, RuntimeFailure, Simulation
+from kube_actors.node.runtime.interface import Image, Runtime, Simulation
 from kube_actors.node.server import NodeServer
 from kube_actors.node.static_pods import StaticPods
 from kube_actors.node.status_manager import StatusManager
@@ -45,6 +46,8 @@ log = structlog.get_logger(__name__)
 
 # A runtime that has been silent for this long makes the node not ready.
 RUNTIME_PATIENCE = 30.0
+# A runtime that hangs holds the node's status up no longer than this.
+IMAGES_SECONDS = 5.0
 
 
 class NodeAgent:
@@ -202,11 +205,14 @@ class NodeAgent:
     def _poke(self, uid: str) -> None:
         self._pods.poke(uid)
 
-    def _on_node(self, node: Obj) -> None:
-        """The Node as the API server has it."""
+    def _on_node(self, before: Obj, node: Obj) -> None:
+        """The Node as the API server had it, and as it has it now."""
         if not self._announced:
             self._announced = True
             self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")
+        if boot_id(before) and boot_id(node) != boot_id(before):
+            text = f"Node {self.name} has been rebooted, boot id: {boot_id(node)}"
+            self._recorder.event(node, WARNING, "Rebooted", text)
         cidr = (node.get("spec") or {}).get("podCIDR")
         if cidr and not self._addresses.cidr:
             self._addresses.set_range(str(cidr))
@@ -215,8 +221,9 @@ class NodeAgent:
     async def _observe(self) -> Observed:
         now = self._clock.now()
         problem = ""
-        if now - self._pods.runtime_answered_at > self._config.relist_interval + RUNTIME_PATIENCE:
-            problem = f"container runtime is down: {self._pods.runtime_error or 'it does not answer'}"
+        silence = now - self._pods.runtime_answered_at
+        if silence > max(RUNTIME_PATIENCE, 3 * self._config.relist_interval):
+            problem = "container runtime is down"
         elif not self._addresses.cidr:
             problem = "container runtime network not ready: the node has no pod CIDR assigned"
         pressures = self._eviction.pressures if self._eviction is not None else frozenset()
@@ -226,8 +233,9 @@ class NodeAgent:
         """Read as often as the status is reported: it costs the runtime more than it tells."""
         if now - self._images_read_at >= self._config.status_report_interval:
             try:
-                self._images = tuple(await self._runtime.images())
+                async with asyncio.timeout(IMAGES_SECONDS):
+                    self._images = tuple(await self._runtime.images())
                 self._images_read_at = now
-            except (RuntimeFailure, KubeActorsError) as error:
+            except (KubeActorsError, TimeoutError) as error:
                 log.info("images cannot be listed", node=self.name, error=str(error))
         return self._images

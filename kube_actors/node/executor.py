@@ -97,6 +97,8 @@ class Executor:
             ip = "" if pod["spec"].get("hostNetwork") else parts.addresses.allocate(str(pod["metadata"]["uid"]))
             await parts.runtime.run_sandbox(sandbox_spec(pod, parts.config, parts.host_resolver, ip, action.attempt))
         except RuntimeFailure as error:
+            # Whatever was wrong with it, the next attempt has another address.
+            parts.addresses.release(str(pod["metadata"]["uid"]))
             text = f"Failed to create pod sandbox: {error}"
             parts.events.pod(pod, WARNING, "FailedCreatePodSandBox", text)
             raise
@@ -110,6 +112,9 @@ class Executor:
             self._wait(pod, memory, action.name, error.reason, str(error), error.retry_at)
         except (ConfigFailure, VolumeFailure) as error:
             self._wait(pod, memory, action.name, "CreateContainerConfigError", str(error), now + RETRY_SECONDS)
+        except OSError as error:
+            message = f"{error.strerror}: {error.filename}"
+            self._wait(pod, memory, action.name, "CreateContainerConfigError", message, now + RETRY_SECONDS)
         except (ApiError, RpcError) as error:
             # The API server is away or refuses: the container waits, and what runs goes on.
             self._wait(pod, memory, action.name, "CreateContainerConfigError", str(error), now + RETRY_SECONDS)

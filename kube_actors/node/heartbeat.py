@@ -28,11 +28,11 @@ LEASE_NAMESPACE = "kube-node-lease"
 RETRY = Backoff(initial=0.2, maximum=7.0)
 
 Observe = Callable[[], Awaitable[Observed]]
-OnNode = Callable[[Obj], None]
+OnNode = Callable[[Obj, Obj], None]
 
 
 class Heartbeat:
-    """Tells the API server that the node is there. `on_node(node)` hears of the Node as the API has it."""
+    """Tells the API server that the node is there. `on_node(before, now)` hears of the Node as the API has it."""
 
     def __init__(
         self,
@@ -127,14 +127,14 @@ class Heartbeat:
             # Somebody deleted the Node while its agent lives: it registers again, as kubelet does on a restart.
             node = await self._client.create(NODES, node_object(self._config, self._machine, observed))
             force = True
-        old = node.get("status") or {}
+        before, old = node, node.get("status") or {}
         status = node_status(self._config, self._machine, observed, old)
         due = observed.now - self._reported_at >= self._config.status_report_interval
         if force or due or not same_but_for_heartbeat(old, status):
             node = await self._client.patch(NODES, name, {"status": status}, subresource="status")
             self._reported_at = observed.now
         self._node = node
-        self._on_node(node)
+        self._on_node(before, node)
 
     # Lease
 

@@ -157,6 +157,11 @@ def _pressure(kind: str, pressures: Collection[str]) -> tuple[str, str, str, str
     return (kind, "True", *held) if kind in pressures else (kind, "False", *free)
 
 
+def boot_id(node: Obj) -> str:
+    """Which start of the machine a Node tells of; empty where it does not."""
+    return str(((node.get("status") or {}).get("nodeInfo") or {}).get("bootID") or "")
+
+
 def images_of(images: Sequence[Image]) -> list[Obj]:
     named = sorted((each for each in images if each.names), key=lambda each: each.size_bytes, reverse=True)
     return [{"names": list(each.names), "sizeBytes": each.size_bytes} for each in named[:MAX_IMAGES]]

@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 1.0
 ECHO_SECONDS = (0.2, 1.0)
+# Of a pod that holds neither resources nor ports nor an address any more.
+OVER = (Phase.TERMINATED, Phase.GONE)
 
 
 class PodManager:
@@ -53,7 +55,7 @@ class PodManager:
         self._seen: dict[str, PodRecord] = {}
         # When the runtime last answered, for the node's Ready condition.
         self.runtime_answered_at = parts.clock.now()
-        self.runtime_error = ""
+        self._answers = True
 
     @property
     def pods(self) -> list[Obj]:
@@ -63,8 +65,7 @@ class PodManager:
     @property
     def _active(self) -> list[Obj]:
         """The pods that hold resources and ports."""
-        over = (Phase.TERMINATED, Phase.GONE)
-        return [worker.pod for worker in self._workers.values() if worker.phase not in over]
+        return [worker.pod for worker in self._workers.values() if worker.phase not in OVER]
 
     def find(self, namespace: str, name: str, uid: str = "") -> Obj | None:
         """The pod of that name; of that uid where it is given. The API knows a static pod by its mirror's uid."""
@@ -151,12 +152,21 @@ class PodManager:
         while True:
             try:
                 self._compare(await self._parts.runtime.list_pods())
-                self.runtime_answered_at, self.runtime_error = self._parts.clock.now(), ""
+                self._answered()
                 await self._drop_files()
             except (KubeActorsError, OSError) as error:
-                self.runtime_error = str(error)
-                log.warning("the runtime does not answer", node=self._parts.config.name, error=str(error))
-            await self._parts.clock.sleep(self._parts.config.relist_interval)
+                if self._answers:
+                    log.warning("the runtime does not answer", node=self._parts.config.name, error=str(error))
+                self._answers = False
+            await self._parts.clock.sleep(self._parts.config.relist_interval if self._answers else RETRY_SECONDS)
+
+    def _answered(self) -> None:
+        self.runtime_answered_at = self._parts.clock.now()
+        if not self._answers:
+            log.info("the runtime answers again", node=self._parts.config.name)
+            for worker in self._workers.values():
+                worker.retry()
+        self._answers = True
 
     def _compare(self, records: list[PodRecord]) -> None:
         """Poke the workers of pods that changed; end pods that nobody wants."""
@@ -165,6 +175,9 @@ class PodManager:
             if uid not in self._workers:
                 log.info("pod is not wanted any more", pod=record.name, namespace=record.namespace, uid=uid)
                 self._begin(self._orphan(record))
+            if record.ready and self._workers[uid].phase not in OVER:
+                # Also that of a sandbox whose creation succeeded although the engine broke off before it said so.
+                self._parts.addresses.reserve(uid, record.ip)
         for uid in found.keys() | self._seen.keys():
             if found.get(uid) != self._seen.get(uid):
                 self.poke(uid)

@@ -94,6 +94,7 @@ class PodWorker:
         self._simulated = isinstance(parts.runtime, Simulation)
         self._wake = asyncio.Event()
         self._wake_at: float | None = None
+        self._hurry = False
         self._step: asyncio.Task[bool] | None = None
         self.phase = Phase.SYNC
 
@@ -117,6 +118,11 @@ class PodWorker:
             self._failure, self._finished = failure, True
             self._interrupt()
             self._wake.set()
+
+    def retry(self) -> None:
+        """What failed may work again: do not wait for the end of the back-off."""
+        self._hurry = True
+        self._wake.set()
 
     def poke(self) -> None:
         """Something may have changed on the node."""
@@ -316,6 +322,6 @@ class PodWorker:
     async def _back_off(self, failures: int) -> None:
         """Wait before the next attempt; a pod that is to end does not wait for it."""
         until = self._clock.now() + RETRY.delay(failures)
-        ending = self._ending
-        while self._clock.now() < until and self._ending == ending:
+        ending, self._hurry = self._ending, False
+        while self._clock.now() < until and self._ending == ending and not self._hurry:
             await self._wait(until)

@@ -145,6 +145,7 @@ def _statuses(status: Obj) -> dict[str, Obj]:
 def _view(
     spec: Obj, role: Role, records: list[ContainerRecord], known: Obj | None, messages: Mapping[str, str]
 ) -> ContainerView:
+    records = [each for each in records if not _abandoned(each, messages)]
     records.sort(key=lambda each: (each.attempt, each.created_at), reverse=True)
     runs = [_run(each, messages.get(each.id, "")) for each in records[:2]]
     runs += [run for run in _remembered(known) if all(run.id != each.id for each in runs)]
@@ -161,11 +162,16 @@ def _view(
     )
 
 
+def _abandoned(record: ContainerRecord, messages: Mapping[str, str]) -> bool:
+    """Made by an agent that ended before it could start it: no run of the container; the next one takes its place."""
+    return record.state is ContainerState.CREATED and record.id not in messages
+
+
 def _run(record: ContainerRecord, message: str) -> Run:
     running = record.state is ContainerState.RUNNING
     reason, exit_code, finished = "", record.exit_code, record.finished_at
     if record.state is ContainerState.CREATED:
-        # The node starts what it creates within one step: a container found so could not be started.
+        # The start failed, or it would not have a message.
         reason, exit_code, finished = "StartError", START_ERROR_EXIT_CODE, record.created_at
     elif not running:
         reason = "OOMKilled" if record.oom_killed else "Completed" if record.exit_code == 0 else "Error"

@@ -9,7 +9,10 @@ from typing import cast
 from kube_actors.api import Obj
 from kube_actors.node.prober.checks import MAX_BODY, Result, http_get, tcp_connect
 from kube_actors.node.prober.grpc import grpc_check
-from kube_actors.node.runtime.interface import Runtime, RuntimeFailure, Simulation
+from kube_actors.node.runtime.interface import ExecSession, Runtime, RuntimeFailure, Simulation
+
+# A runtime that takes longer to end a command hangs, and may have been what took the command's time.
+RUNTIME_SECONDS = 5.0
 
 
 class ContainerChecks:
@@ -41,20 +44,28 @@ class ContainerChecks:
         return Result(False, f"missing probe handler for {container['name']}", unknown=True)
 
     async def execute(self, container_id: str, command: tuple[str, ...], timeout: float) -> Result:
-        """Run a command in the container: exit code 0 is good."""
-        output = bytearray()
+        """Run a command in the container: exit code 0 is good. Only the command's own time counts: while the runtime
+        hangs, nothing follows from it."""
         try:
-            async with asyncio.timeout(timeout):
-                session = await self._runtime.exec(container_id, command, stdin=False, tty=False)
-                try:
-                    async with aclosing(session.output()) as chunks:  # type: ignore[type-var]
-                        async for _, data in chunks:
-                            output.extend(data[: MAX_BODY - len(output)])
-                    code = await session.wait()
-                finally:
-                    await session.close()
-        except TimeoutError:
-            return Result(False, f'command timed out: "{" ".join(command)}" timed out after {timeout:g}s')
+            session = await self._runtime.exec(container_id, command, stdin=False, tty=False)
+            try:
+                async with asyncio.timeout(timeout):
+                    return await _outcome(session)
+            except TimeoutError:
+                ended = asyncio.get_running_loop().time()
+            finally:
+                await session.close()
         except RuntimeFailure as error:
             return Result(False, str(error), unknown=True)
-        return Result(code == 0, output.decode(errors="replace"))
+        hung = asyncio.get_running_loop().time() - ended > RUNTIME_SECONDS
+        said = f'command timed out: "{" ".join(command)}" timed out after {timeout:g}s'
+        return Result(False, said, unknown=hung)
+
+
+async def _outcome(session: ExecSession) -> Result:
+    output = bytearray()
+    async with aclosing(session.output()) as chunks:  # type: ignore[type-var]
+        async for _, data in chunks:
+            output.extend(data[: MAX_BODY - len(output)])
+    code = await session.wait()
+    return Result(code == 0, output.decode(errors="replace"))

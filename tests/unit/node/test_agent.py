@@ -418,7 +418,7 @@ async def test_a_runtime_that_is_away_makes_the_node_not_ready(
     node = world.client.peek(NODES, NODE)
     assert node is not None
     ready = next(each for each in node["status"]["conditions"] if each["type"] == "Ready")
-    assert (ready["status"], ready["message"]) == ("False", "container runtime is down: the engine does not answer")
+    assert (ready["status"], ready["message"]) == ("False", "container runtime is down")
     monkeypatch.undo()
     await asyncio.sleep(30)
     node = world.client.peek(NODES, NODE)

@@ -26,6 +26,9 @@ def reachable_servers(spec: SandboxSpec) -> list[str]:
 
 
 def resolv_conf(spec: SandboxSpec) -> str:
+    """Empty for a pod without servers of its own: it has the node's."""
+    if not reachable_servers(spec):
+        return ""
     lines = [f"nameserver {server}" for server in reachable_servers(spec)]
     if spec.dns_searches:
         lines.insert(0, f"search {' '.join(spec.dns_searches)}")
@@ -34,11 +37,12 @@ def resolv_conf(spec: SandboxSpec) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_resolv_conf(path: str, spec: SandboxSpec) -> None:
-    """Does nothing for a pod without servers of its own: it has the node's."""
-    if not path or not reachable_servers(spec):
+def write_resolv_conf(path: str, text: str) -> None:
+    """Does nothing without a text, or where it is there already."""
+    if not path or not text:
         return
     try:
-        Path(path).write_text(resolv_conf(spec))
+        if Path(path).read_text() != text:
+            Path(path).write_text(text)
     except OSError as exc:
-        log.info("resolv.conf left to Docker", pod=f"{spec.namespace}/{spec.name}", path=path, error=str(exc))
+        log.info("resolv.conf left to Docker", path=path, error=str(exc))

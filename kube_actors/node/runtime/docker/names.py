@@ -25,6 +25,8 @@ IMAGE = "kube-actors.image"
 SPEC_HASH = "kube-actors.spec-hash"
 # Of a sandbox: which namespaces its containers share, comma-separated.
 MODES = "kube-actors.modes"
+# Of a sandbox: the text of its /etc/resolv.conf.
+RESOLV_CONF = "kube-actors.resolv-conf"
 
 SANDBOX = "podsandbox"
 CONTAINER = "container"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kube_actors.node.runtime.docker.names import MODES, Identity, with_scheme
+from kube_actors.node.runtime.docker.names import MODES, RESOLV_CONF, Identity, with_scheme
 from kube_actors.node.runtime.docker.spec import SandboxModes
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, PodRecord
 
@@ -42,8 +42,9 @@ class Inspected:
     ip: str
     record: ContainerRecord
     modes: SandboxModes
-    # Of a pause container: the file on the engine's machine.
+    # Of a pause container: the file on the engine's machine, and what shall stand in it.
     resolv_conf: str = ""
+    resolv_conf_text: str = ""
 
 
 def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
@@ -83,6 +84,7 @@ def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
         record=record,
         modes=SandboxModes.parse(labels.get(MODES, "")),
         resolv_conf=answer.get("ResolvConfPath") or "",
+        resolv_conf_text=labels.get(RESOLV_CONF, ""),
     )
 
 

@@ -135,8 +135,6 @@ class DockerRuntime:
         container = await self._inspected.one(docker_id)
         if container is None:
             raise RuntimeFailure("the sandbox vanished while it started", CREATE_SANDBOX)
-        if self.engine.endpoint.local:
-            write_resolv_conf(container.resolv_conf, spec_)
         return records.pods([container])[0]
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
@@ -183,6 +181,8 @@ class DockerRuntime:
         )
         if self.engine.endpoint.local:
             _make_missing_sources(spec_.mounts)
+            # Not when the sandbox starts: an agent that ends right then would leave Docker's own for good.
+            write_resolv_conf(sandbox.resolv_conf, sandbox.resolv_conf_text)
         config = spec.container_config(
             spec_, identity, self._owner, sandbox.modes, self._lowest_oom_score, podman=self.engine.is_podman
         )

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kube_actors.node.runtime.docker.dns import reachable_servers
-from kube_actors.node.runtime.docker.names import MODES, Identity, Owner
+from kube_actors.node.runtime.docker.dns import reachable_servers, resolv_conf
+from kube_actors.node.runtime.docker.names import MODES, RESOLV_CONF, Identity, Owner
 from kube_actors.node.runtime.interface import ContainerSpec, Limits, Mount, PortMapping, SandboxSpec, Security
 
 Json = dict[str, Any]
@@ -48,10 +48,11 @@ class SandboxModes:
 def sandbox_config(spec: SandboxSpec, owner: Owner, image: str, network: str, lowest_oom_score: int = -1000) -> Json:
     """No restart policy: a pause container that Docker restarts has a new network, of which its running members
     know nothing. A sandbox that ended is replaced with its containers, as the kubelet does."""
-    identity = Identity.of_sandbox(spec).labels() | {MODES: SandboxModes.of(spec).label()}
+    identity = Identity.of_sandbox(spec).labels()
+    shared = {MODES: SandboxModes.of(spec).label(), RESOLV_CONF: resolv_conf(spec)}
     config: Json = {
         "Image": image,
-        "Labels": dict(spec.labels) | owner.labels() | identity,
+        "Labels": dict(spec.labels) | owner.labels() | identity | shared,
         "HostConfig": {
             "NetworkMode": "host" if spec.host_network else network,
             "IpcMode": "host" if spec.host_ipc else "shareable",

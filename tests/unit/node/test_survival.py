@@ -1,0 +1,120 @@
+"""What a node does when its agent, its runtime, its disk or its machine was away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+import pytest
+
+from kube_actors.api.resources import EVENTS, NODES
+from kube_actors.node.prober.container import ContainerChecks
+from kube_actors.node.runtime.interface import (
+    ContainerSpec,
+    PodRecord,
+    Runtime,
+    RuntimeFailure,
+    SandboxSpec,
+)
+
+from .conftest import NODE, MakeWorld, World, make_pod
+
+pytestmark = pytest.mark.looptime
+
+
+def events(world: World) -> list[tuple[str, str]]:
+    return [(each["reason"], each["message"]) for each in world.client.objects(EVENTS)]
+
+
+async def test_a_node_whose_machine_has_booted_says_so_once(make_world: MakeWorld) -> None:
+    world = await make_world()
+    await world.agent.registered()
+    await asyncio.sleep(15)
+    assert "Rebooted" not in [reason for reason, _ in events(world)]
+    node = world.client.peek(NODES, NODE)
+    assert node is not None
+    boot = node["status"]["nodeInfo"]["bootID"]
+    info = node["status"]["nodeInfo"] | {"bootID": "an earlier one"}
+    world.client.put(node | {"status": node["status"] | {"nodeInfo": info}})
+    await asyncio.sleep(30)
+    rebooted = [each for each in events(world) if each[0] == "Rebooted"]
+    assert rebooted == [("Rebooted", f"Node {NODE} has been rebooted, boot id: {boot}")]
+
+
+async def test_a_container_made_by_an_agent_that_died_before_its_start_is_no_run_of_it(make_world: MakeWorld) -> None:
+    world = await make_world(None, make_pod(restartPolicy="Never"))
+    await world.agent.stop()
+    for record in await world.runtime.list_pods():
+        await world.runtime.remove_sandbox(record.sandbox_id)
+    sandbox = await world.runtime.run_sandbox(SandboxSpec("default", "p", "uid-p", "p", ip="10.1.0.2"))
+    await world.runtime.create_container(sandbox.sandbox_id, ContainerSpec("c", "web:1"))
+    world.agent = world.new_agent()
+    await world.agent.start()
+    await world.until(lambda: world.status().get("phase") == "Running")
+    assert world.container()["restartCount"] == 0
+
+
+async def test_pods_heal_as_soon_as_the_runtime_is_back(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await make_world()
+    answers = world.runtime.list_pods, world.runtime.pod
+
+    async def away(*_: Any) -> Any:
+        raise RuntimeFailure("the engine does not answer")
+
+    monkeypatch.setattr(world.runtime, "list_pods", away)
+    monkeypatch.setattr(world.runtime, "pod", away)
+    world.client.put(make_pod())
+    await asyncio.sleep(100)
+    assert "phase" not in world.status() or world.status()["phase"] == "Pending"
+    monkeypatch.setattr(world.runtime, "list_pods", answers[0])
+    monkeypatch.setattr(world.runtime, "pod", answers[1])
+    assert await world.until(lambda: world.status().get("phase") == "Running") < 3
+
+
+async def test_a_sandbox_that_failed_is_tried_again_with_another_address(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await make_world()
+    run = world.runtime.run_sandbox
+
+    async def taken(spec: SandboxSpec) -> PodRecord:
+        if spec.ip == "10.1.0.2":
+            raise RuntimeFailure("Address already in use")
+        return await run(spec)
+
+    monkeypatch.setattr(world.runtime, "run_sandbox", taken)
+    world.client.put(make_pod())
+    await world.until(lambda: world.status().get("phase") == "Running")
+    assert world.status()["podIP"] == "10.1.0.3"
+
+
+class HungRuntime:
+    """One whose commands end when `answers` is set, and not before."""
+
+    def __init__(self) -> None:
+        self.answers = asyncio.Event()
+
+    async def exec(self, *_: Any, **__: Any) -> HungRuntime:
+        return self
+
+    async def output(self) -> AsyncIterator[tuple[int, bytes]]:
+        await self.answers.wait()
+        yield 1, b""
+
+    async def wait(self) -> int:
+        return 0
+
+    async def close(self) -> None:
+        await self.answers.wait()
+
+
+@pytest.mark.parametrize(("seconds", "unknown"), [(2, False), (60, True)])
+async def test_a_runtime_that_hangs_says_nothing_about_a_container(
+    make_world: MakeWorld, seconds: float, unknown: bool
+) -> None:
+    await make_world()
+    runtime = HungRuntime()
+    asyncio.get_running_loop().call_later(seconds, runtime.answers.set)
+    result = await ContainerChecks(cast(Runtime, runtime)).execute("c", ("true",), 1)
+    assert (result.ok, result.unknown) == (False, unknown)
