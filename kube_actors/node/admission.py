@@ -11,22 +11,22 @@ from kube_actors.node.conditions import FAILED, SUCCEEDED
 from kube_actors.node.resources import request_of
 
 _RESOURCES = ("cpu", "memory", "ephemeral-storage")
+NODE_AFFINITY = "NodeAffinity"
 
 
 def admit(pod: Obj, others: Iterable[Obj], labels: Mapping[str, str], allocatable: Mapping[str, str]) -> Failure | None:
     """Why the pod is refused; None where it is welcome. `others` are the node's pods, ended ones may be among them."""
-    if (pod.get("status") or {}).get("startTime"):
-        return None  # it runs here already; the agent has restarted
     active = [each for each in others if (each.get("status") or {}).get("phase") not in (SUCCEEDED, FAILED)]
     selector = pod["spec"].get("nodeSelector") or {}
     if any(labels.get(key) != value for key, value in selector.items()):
-        return _predicate("NodeAffinity", "node(s) didn't match Pod's node affinity/selector")
+        return _predicate(NODE_AFFINITY, "node(s) didn't match Pod's node affinity/selector")
     if host_ports(pod) and any(_clash(host_ports(pod), host_ports(each)) for each in active):
         return _predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports")
     limit = int(allocatable.get("pods", "0") or 0)
     if limit and len(active) >= limit:
         return _shortage("pods", 1, len(active), limit)
-    for resource in _RESOURCES:
+    # What the node does not have is left to those who schedule: kubelet ignores it too.
+    for resource in (*_RESOURCES, *(name for name in allocatable if "/" in name)):
         wanted = requested(pod, resource)
         if wanted and resource in allocatable:
             used, capacity = sum(requested(each, resource) for each in active), milli(allocatable[resource])

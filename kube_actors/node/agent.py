@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Iterable
 
 import structlog
@@ -18,10 +19,13 @@ from kube_actors.client.interface import Client
 from kube_actors.node.actions import Failure
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.container_spec import ContainerSpecs
+from kube_actors.node.devices import nvidia
+from kube_actors.node.devices.manager import Devices
 from kube_actors.node.eviction.manager import EvictionManager
 from kube_actors.node.eviction.signals import read_signals
 from kube_actors.node.eviction.thresholds import parse as parse_thresholds
 from kube_actors.node.executor import Parts
+from kube_actors.node.gate import Gate
 from kube_actors.node.heartbeat import Heartbeat
 from kube_actors.node.hooks import Hooks
 from kube_actors.node.images import Images
@@ -60,6 +64,9 @@ class NodeAgent:
 
     def __init__(self, config: NodeConfig, client: Client, runtime: Runtime, clock: Clock | None = None) -> None:
         clock = clock or SystemClock()
+        # Simulated pods have no files, and a simulated machine is never short of anything.
+        real = not isinstance(runtime, Simulation)
+        config = config if real else dataclasses.replace(config, eviction_hard={})
         self._config, self._client, self._runtime, self._clock = config, client, runtime, clock
         self._machine = read_machine(config.root_dir)
         self._runtime_version = ""
@@ -71,14 +78,14 @@ class NodeAgent:
         self._recorder = EventRecorder(client, "kubelet", config.name, clock)
         self._services = Informer(client, SERVICES, clock=clock) if config.service_environment else None
         self._informer = Informer(client, PODS, fields=f"spec.nodeName={config.name}", clock=clock)
-        # Simulated pods have no files.
-        real = not isinstance(runtime, Simulation)
         self._reclaimer = Reclaimer(client, config.name, labels, clock) if real else None
         references = References(client, clock)
         events = PodEvents(self._recorder)
         checks = ContainerChecks(runtime)
         hooks = Hooks(checks, runtime, clock)
         self._addresses = AddressPool(config.pod_cidr)
+        self._devices = Devices(clock, lambda: self._heartbeat.look(), owner, nvidia.read if real else None)
+        self._gate = Gate(labels, allocatable, self._devices.allocator, self._pressure)
         volumes = Volumes(config.root_dir, references, Tokens(client, clock), allocatable)
         parts = Parts(
             config=config,
@@ -87,6 +94,7 @@ class NodeAgent:
             images=Images(runtime, references, clock, config.parallel_pulls),
             specs=ContainerSpecs(references, self._list_services, to_int(allocatable["memory"])),
             volumes=volumes,
+            devices=self._devices.allocator,
             hooks=hooks,
             killer=Killer(runtime, hooks, events, clock),
             events=events,
@@ -96,7 +104,7 @@ class NodeAgent:
         )
         self._statuses = StatusManager(client, clock, owner)
         self._prober = Prober(checks, clock, self._poke, events.container, owner)
-        self._pods = PodManager(parts, self._statuses, self._prober, labels, self._refuses)
+        self._pods = PodManager(parts, self._statuses, self._prober, self._gate, lambda: self._heartbeat.refresh())
         folder = config.static_pods
         self._static = (
             StaticPods(folder, config.name, client, self._pods, self._statuses, clock) if folder is not None else None
@@ -121,7 +129,7 @@ class NodeAgent:
             owner=owner,
         )
 
-    def _refuses(self, pod: Obj) -> Failure | None:
+    def _pressure(self, pod: Obj) -> Failure | None:
         return self._eviction.refuses(pod) if self._eviction is not None else None
 
     @property
@@ -146,6 +154,7 @@ class NodeAgent:
         self._config.root_dir.mkdir(parents=True, exist_ok=True)
         await self._runtime.start()
         self._runtime_version = await self._runtime.version()
+        await self._devices.start()
         await self._pods.adopt()
         await self._server.start()
         await self._recorder.start()
@@ -187,6 +196,7 @@ class NodeAgent:
         if self._reclaimer is not None:
             await self._reclaimer.stop()
         await self._heartbeat.stop()
+        await self._devices.stop()
         if self._services is not None:
             await self._services.stop()
         await self._server.stop()
@@ -207,6 +217,8 @@ class NodeAgent:
 
     def _on_node(self, before: Obj, node: Obj) -> None:
         """The Node as the API server had it, and as it has it now."""
+        self._gate.observe(node)
+        self._devices.observe(node)
         if not self._announced:
             self._announced = True
             self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")
@@ -226,8 +238,17 @@ class NodeAgent:
             problem = "container runtime is down"
         elif not self._addresses.cidr:
             problem = "container runtime network not ready: the node has no pod CIDR assigned"
-        pressures = self._eviction.pressures if self._eviction is not None else frozenset()
-        return Observed(now, self.port, self._runtime_version, problem, await self._list_images(now), pressures)
+        return Observed(
+            now,
+            self.port,
+            self._runtime_version,
+            problem,
+            images=await self._list_images(now),
+            pressures=self._eviction.pressures if self._eviction is not None else frozenset(),
+            device_capacity=self._devices.capacity,
+            device_allocatable=self._devices.allocatable,
+            device_labels=self._devices.labels,
+        )
 
     async def _list_images(self, now: float) -> tuple[Image, ...]:
         """Read as often as the status is reported: it costs the runtime more than it tells."""

@@ -18,7 +18,7 @@ from kube_actors.node.field_refs import PodAddresses
 from kube_actors.node.plan import spec_hash
 from kube_actors.node.references import References
 from kube_actors.node.resources import limits_of
-from kube_actors.node.runtime.interface import ContainerSpec, Image, Mount
+from kube_actors.node.runtime.interface import ContainerSpec, DeviceGrant, Image, Mount
 from kube_actors.node.security import security_of
 
 ServiceLister = Callable[[], Awaitable[Iterable[Obj]]]
@@ -46,7 +46,14 @@ class ContainerSpecs:
         return environment(pod, container, EnvironmentInputs(addresses, found, services))
 
     def build(
-        self, pod: Obj, container: Obj, image: Image, env: dict[str, str], mounts: Sequence[Mount], attempt: int
+        self,
+        pod: Obj,
+        container: Obj,
+        image: Image,
+        env: dict[str, str],
+        mounts: Sequence[Mount],
+        attempt: int,
+        devices: tuple[DeviceGrant, ...] = (),
     ) -> ContainerSpec:
         """Raises ConfigFailure where the security context forbids the image's user."""
         return ContainerSpec(
@@ -63,6 +70,7 @@ class ContainerSpecs:
             stdin_once=bool(container.get("stdinOnce")),
             tty=bool(container.get("tty")),
             stop_signal=str((container.get("lifecycle") or {}).get("stopSignal") or ""),
+            devices=devices,
             attempt=attempt,
             spec_hash=spec_hash(container),
         )

@@ -18,6 +18,7 @@ from kube_actors.node.actions import (
 )
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.container_spec import ContainerSpecs
+from kube_actors.node.devices.allocator import Allocator
 from kube_actors.node.dns import Resolver
 from kube_actors.node.environment import ConfigFailure
 from kube_actors.node.facts import Waiting
@@ -51,6 +52,7 @@ class Parts:
     images: Images
     specs: ContainerSpecs
     volumes: Volumes
+    devices: Allocator
     hooks: Hooks
     killer: Killer
     events: PodEvents
@@ -95,7 +97,9 @@ class Executor:
             memory.refreshed_at = parts.clock.now()
         try:
             ip = "" if pod["spec"].get("hostNetwork") else parts.addresses.allocate(str(pod["metadata"]["uid"]))
-            await parts.runtime.run_sandbox(sandbox_spec(pod, parts.config, parts.host_resolver, ip, action.attempt))
+            devices = parts.devices.grants(str(pod["metadata"]["uid"]))
+            spec = sandbox_spec(pod, parts.config, parts.host_resolver, ip, action.attempt, devices)
+            await parts.runtime.run_sandbox(spec)
         except RuntimeFailure as error:
             # Whatever was wrong with it, the next attempt has another address.
             parts.addresses.release(str(pod["metadata"]["uid"]))
@@ -140,7 +144,8 @@ class Executor:
             pod_dir = parts.volumes.pod_dir(str(pod["metadata"]["uid"]))
             mounts.append(message_mount(pod_dir, container, action.attempt))
             mounts += hosts_mount(pod, container, pod_dir, parts.config, view.ip)
-        spec = parts.specs.build(pod, container, image, env, mounts, action.attempt)
+        devices = parts.devices.of_container(str(pod["metadata"]["uid"]), name)
+        spec = parts.specs.build(pod, container, image, env, mounts, action.attempt, devices)
         container_id = await parts.runtime.create_container(view.sandbox_id, spec)
         emit(NORMAL, "Created", "Container created")
         return container_id

@@ -20,7 +20,13 @@ from kube_actors.api.resources import LEASES, NODES
 from kube_actors.client.interface import Client
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.machine import Machine
-from kube_actors.node.node_object import Observed, node_object, node_status, same_but_for_heartbeat
+from kube_actors.node.node_object import (
+    Observed,
+    changed_labels,
+    node_object,
+    node_status,
+    same_but_for_heartbeat,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -128,6 +134,9 @@ class Heartbeat:
             node = await self._client.create(NODES, node_object(self._config, self._machine, observed))
             force = True
         before, old = node, node.get("status") or {}
+        labels = changed_labels(node, observed.device_labels)
+        if labels:
+            await self._client.patch(NODES, name, {"metadata": {"labels": labels}})
         status = node_status(self._config, self._machine, observed, old)
         due = observed.now - self._reported_at >= self._config.status_report_interval
         if force or due or not same_but_for_heartbeat(old, status):
@@ -135,6 +144,11 @@ class Heartbeat:
             self._reported_at = observed.now
         self._node = node
         self._on_node(before, node)
+
+    async def refresh(self) -> None:
+        """Read the Node as it is in the API now. Raises ApiError or RpcError."""
+        node = await self._client.get(NODES, self._config.name)
+        self._on_node(node, node)
 
     # Lease
 

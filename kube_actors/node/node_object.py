@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
-from kube_actors.api.quantity import canonical, compare, sub
+from kube_actors.api.quantity import canonical, compare, sub, to_int
 from kube_actors.node.config import KUBELET_VERSION, NodeConfig
+from kube_actors.node.eviction.signals import MEMORY, NODE_FS, Level
+from kube_actors.node.eviction.thresholds import parse as parse_thresholds
 from kube_actors.node.machine import Machine
 from kube_actors.node.runtime.interface import Image
 
@@ -42,6 +44,10 @@ class Observed:
     images: tuple[Image, ...] = ()
     # Conditions of pressure that hold: MemoryPressure, DiskPressure, PIDPressure.
     pressures: frozenset[str] = frozenset()
+    # Of devices: how many there are, how many may be given, what labels tell of them (None: no such label).
+    device_capacity: Mapping[str, str] = field(default_factory=dict)
+    device_allocatable: Mapping[str, str] = field(default_factory=dict)
+    device_labels: Mapping[str, str | None] = field(default_factory=dict)
 
 
 def capacity_of(config: NodeConfig, machine: Machine) -> dict[str, str]:
@@ -56,12 +62,21 @@ def capacity_of(config: NodeConfig, machine: Machine) -> dict[str, str]:
 
 
 def allocatable_of(config: NodeConfig, capacity: Mapping[str, str]) -> dict[str, str]:
-    """status.allocatable: the capacity less what is reserved, never less than nothing."""
+    """status.allocatable: the capacity less what is reserved and what eviction keeps free, never less than nothing."""
     result = dict(capacity)
-    for name, amount in config.reserved.items():
+    for name, amount in (*config.reserved.items(), *_kept_free(config, capacity)):
         if name in result:
             result[name] = sub(result[name], amount) if compare(result[name], amount) > 0 else "0"
     return result
+
+
+def _kept_free(config: NodeConfig, capacity: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The hard thresholds of eviction, as kubelet's GetNodeAllocatableReservation: what pods get is not below them."""
+    for threshold in parse_thresholds(config.eviction_hard):
+        resource = {MEMORY: "memory", NODE_FS: "ephemeral-storage"}.get(threshold.signal, "")
+        if resource in capacity:
+            whole = to_int(capacity[resource])
+            yield resource, str(threshold.value(Level(whole, whole)))
 
 
 def labels_of(config: NodeConfig, machine: Machine) -> dict[str, str]:
@@ -87,7 +102,7 @@ def node_object(config: NodeConfig, machine: Machine, observed: Observed) -> Obj
         "kind": "Node",
         "metadata": {
             "name": config.name,
-            "labels": labels_of(config, machine),
+            "labels": labels_of(config, machine) | {key: text for key, text in observed.device_labels.items() if text},
             "annotations": dict(config.annotations),
         },
         "spec": spec,
@@ -97,8 +112,9 @@ def node_object(config: NodeConfig, machine: Machine, observed: Observed) -> Obj
 
 def node_status(config: NodeConfig, machine: Machine, observed: Observed, old: Obj) -> Obj:
     """The node's status. Resources that others have added to the old one (extended resources) stay."""
-    capacity = (old.get("capacity") or {}) | capacity_of(config, machine)
-    allocatable = (old.get("allocatable") or {}) | allocatable_of(config, capacity_of(config, machine))
+    own = capacity_of(config, machine)
+    capacity = (old.get("capacity") or {}) | own | dict(observed.device_capacity)
+    allocatable = (old.get("allocatable") or {}) | allocatable_of(config, own) | dict(observed.device_allocatable)
     status: Obj = {
         "addresses": [
             {"type": "InternalIP", "address": config.advertise_address},
@@ -123,6 +139,12 @@ def node_status(config: NodeConfig, machine: Machine, observed: Observed, old: O
         },
     }
     return status
+
+
+def changed_labels(node: Obj, wanted: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Those of the wanted labels that the Node does not have so; None: to be taken away."""
+    present = node["metadata"].get("labels") or {}
+    return {name: text for name, text in wanted.items() if present.get(name) != text}
 
 
 def conditions_of(observed: Observed, old: Sequence[Obj]) -> list[Obj]:

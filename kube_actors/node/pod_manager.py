@@ -8,22 +8,23 @@ what the runtime has and the API has not ─────> a worker that ends it:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 import structlog
 
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
-from kube_actors.api.meta import uid_of
+from kube_actors.api.meta import key_of, uid_of
 from kube_actors.client.informer import Informer
 from kube_actors.node.actions import Failure
-from kube_actors.node.admission import admit
+from kube_actors.node.admission import NODE_AFFINITY
 from kube_actors.node.executor import Parts
+from kube_actors.node.gate import Gate
 from kube_actors.node.node_events import WARNING
 from kube_actors.node.pod_worker import Phase, PodWorker
 from kube_actors.node.prober.manager import Prober
-from kube_actors.node.runtime.interface import PodRecord, Simulation
+from kube_actors.node.runtime.interface import ContainerState, PodRecord, Simulation
 from kube_actors.node.static_pods import is_static
 from kube_actors.node.status_manager import StatusManager
 
@@ -36,22 +37,23 @@ OVER = (Phase.TERMINATED, Phase.GONE)
 
 
 class PodManager:
-    """The handler of the pod informer. `labels` and `allocatable` are the node's, for admission; `refuses` says
-    why the node takes no such pod at the moment."""
+    """The handler of the pod informer. `gate` decides which pods are taken; `look_again` brings it up to date."""
 
     def __init__(
         self,
         parts: Parts,
         statuses: StatusManager,
         prober: Prober,
-        labels: Mapping[str, str],
-        refuses: Callable[[Obj], Failure | None] = lambda pod: None,
+        gate: Gate,
+        look_again: Callable[[], Awaitable[None]],
     ) -> None:
-        self._parts, self._statuses, self._prober, self._refuses = parts, statuses, prober, refuses
-        self._labels = labels
+        self._parts, self._statuses, self._prober = parts, statuses, prober
+        self._gate, self._look_again = gate, look_again
         self._simulated = isinstance(parts.runtime, Simulation)
         self._tasks = Tasks(f"node/{parts.config.name}/pods")
         self._workers: dict[str, PodWorker] = {}
+        # Pods that wait for a fresh look at the Node.
+        self._doubtful: dict[str, Obj] = {}
         self._seen: dict[str, PodRecord] = {}
         # When the runtime last answered, for the node's Ready condition.
         self.runtime_answered_at = parts.clock.now()
@@ -77,11 +79,13 @@ class PodManager:
         return None
 
     async def adopt(self) -> None:
-        """Learn what runs from before: the addresses that are taken. Raises RuntimeFailure."""
+        """Learn what runs from before: the addresses and devices that are taken. Raises RuntimeFailure."""
         for record in await self._parts.runtime.list_pods():
             self._seen[record.uid] = record
             if record.ready:
                 self._parts.addresses.reserve(record.uid, record.ip)
+            if record.ready or any(each.state is ContainerState.RUNNING for each in record.containers):
+                self._parts.devices.restore(record.uid, record.devices)
 
     def start(self, informer: Informer) -> None:
         self._tasks.spawn_forever(self._follow_changes(), "changes")
@@ -93,11 +97,32 @@ class PodManager:
     # The informer's handler
 
     def on_add(self, obj: Obj, is_initial: bool) -> None:
-        worker = self._workers.get(uid_of(obj))
+        uid = uid_of(obj)
+        worker = self._workers.get(uid)
         if worker is not None:
             worker.update_pod(obj)
             return
-        rejection = admit(obj, self._active, self._labels, self._parts.allocatable) or self._refuses(obj)
+        if uid in self._doubtful:
+            self._doubtful[uid] = obj
+            return
+        rejection = self._gate.refuses(obj, self._active)
+        if rejection is not None and rejection.reason == NODE_AFFINITY:
+            # Whoever labels a node and then makes a pod for it may be faster than we hear of it.
+            self._doubtful[uid] = obj
+            self._tasks.spawn(self._decide_again(uid), f"{key_of(obj)}/affinity")
+            return
+        self._admit(obj, rejection)
+
+    async def _decide_again(self, uid: str) -> None:
+        try:
+            await self._look_again()
+        except KubeActorsError as error:
+            log.info("the Node cannot be read", node=self._parts.config.name, error=str(error))
+        pod = self._doubtful.pop(uid, None)
+        if pod is not None:
+            self._admit(pod, self._gate.refuses(pod, self._active))
+
+    def _admit(self, obj: Obj, rejection: Failure | None) -> None:
         if rejection is not None:
             self._parts.events.pod(obj, WARNING, rejection.reason, rejection.message.removeprefix("Pod was rejected: "))
         worker = PodWorker(obj, self._parts, self._statuses, self._prober, self._tasks, rejection=rejection)
@@ -110,6 +135,7 @@ class PodManager:
         self.on_add(new, False)
 
     def on_delete(self, obj: Obj) -> None:
+        self._doubtful.pop(uid_of(obj), None)
         worker = self._workers.get(uid_of(obj))
         if worker is not None:
             worker.update_pod(obj)

@@ -248,6 +248,7 @@ class PodWorker:
         view = await self._look()
         self._prober.forget(self._uid)
         self._parts.addresses.release(self._uid)
+        self._parts.devices.release(self._uid)
         if not self._gone:
             self._publish(view, self._memory.facts({}), over=True)
             self._let_go()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from kube_actors.api import Obj
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.dns import Resolver, resolver_of
-from kube_actors.node.runtime.interface import PortMapping, SandboxSpec
+from kube_actors.node.runtime.interface import DeviceGrant, PortMapping, SandboxSpec
 
 MAX_HOSTNAME = 63
 
@@ -28,7 +28,9 @@ def domain_of(pod: Obj, config: NodeConfig) -> str:
     return f"{subdomain}.{pod['metadata']['namespace']}.svc.{config.cluster_domain}" if subdomain else ""
 
 
-def sandbox_spec(pod: Obj, config: NodeConfig, host_resolver: Resolver, ip: str, attempt: int) -> SandboxSpec:
+def sandbox_spec(
+    pod: Obj, config: NodeConfig, host_resolver: Resolver, ip: str, attempt: int, devices: tuple[DeviceGrant, ...] = ()
+) -> SandboxSpec:
     """`ip` is the pod's address, empty with hostNetwork."""
     metadata, spec = pod["metadata"], pod["spec"]
     resolver = resolver_of(pod, config, host_resolver)
@@ -51,6 +53,7 @@ def sandbox_spec(pod: Obj, config: NodeConfig, host_resolver: Resolver, ip: str,
         sysctls=tuple((str(each["name"]), str(each["value"])) for each in context.get("sysctls") or ()),
         attempt=attempt,
         labels=tuple(sorted((metadata.get("labels") or {}).items())),
+        devices=devices,
     )
 
 

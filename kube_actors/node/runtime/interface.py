@@ -50,6 +50,15 @@ class PortMapping:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceGrant:
+    """Which devices of an extended resource a container of the pod has, by the ids of their maker."""
+
+    container: str
+    resource: str
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxSpec:
     """What the containers of a pod share."""
 
@@ -72,6 +81,8 @@ class SandboxSpec:
     sysctls: tuple[tuple[str, str], ...] = ()
     attempt: int = 0
     labels: tuple[tuple[str, str], ...] = ()
+    # Of all its containers. The record gives them back: that is where they are remembered.
+    devices: tuple[DeviceGrant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +135,8 @@ class ContainerSpec:
     stdin_once: bool = False
     tty: bool = False
     stop_signal: str = ""
+    # Its own, one a device resource of the node; a grant without ids hides them where nothing else does.
+    devices: tuple[DeviceGrant, ...] = ()
     # 0 for the first run of the container, then the restart count.
     attempt: int = 0
     # What the container was made from. A record that gives it back lets the node see a changed definition;
@@ -163,6 +176,7 @@ class PodRecord:
     ip: str
     created_at: float
     containers: tuple[ContainerRecord, ...] = ()
+    devices: tuple[DeviceGrant, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

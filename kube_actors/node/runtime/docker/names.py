@@ -23,8 +23,9 @@ SANDBOX_ID = "io.kubernetes.sandbox.id"
 # The image as the pod names it: Docker forgets it once the tag moves to another image.
 IMAGE = "kube-actors.image"
 SPEC_HASH = "kube-actors.spec-hash"
-# Of a sandbox: which namespaces its containers share, comma-separated.
+# Of a sandbox: which namespaces its containers share, comma-separated; which devices they have.
 MODES = "kube-actors.modes"
+DEVICES = "kube-actors.devices"
 # Of a sandbox: the text of its /etc/resolv.conf.
 RESOLV_CONF = "kube-actors.resolv-conf"
 

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kube_actors.node.runtime.docker.names import MODES, RESOLV_CONF, Identity, with_scheme
+from kube_actors.node.devices import grants
+from kube_actors.node.runtime.docker.names import DEVICES, MODES, RESOLV_CONF, Identity, with_scheme
 from kube_actors.node.runtime.docker.spec import SandboxModes
-from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, PodRecord
+from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, DeviceGrant, PodRecord
 
 _STATES = {
     "created": ContainerState.CREATED,
@@ -45,6 +46,7 @@ class Inspected:
     # Of a pause container: the file on the engine's machine, and what shall stand in it.
     resolv_conf: str = ""
     resolv_conf_text: str = ""
+    devices: tuple[DeviceGrant, ...] = ()
 
 
 def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
@@ -85,6 +87,7 @@ def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
         modes=SandboxModes.parse(labels.get(MODES, "")),
         resolv_conf=answer.get("ResolvConfPath") or "",
         resolv_conf_text=labels.get(RESOLV_CONF, ""),
+        devices=grants.decode(labels.get(DEVICES, "")),
     )
 
 
@@ -132,4 +135,5 @@ def _pod(members: list[Inspected]) -> PodRecord:
         ip=newest.ip if newest else "",
         created_at=newest.record.created_at if newest else 0.0,
         containers=tuple(runs),
+        devices=newest.devices if newest else (),
     )

@@ -10,9 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kube_actors.node.devices import grants
+from kube_actors.node.devices.nvidia import RESOURCE as NVIDIA_GPU
 from kube_actors.node.runtime.docker.dns import reachable_servers, resolv_conf
-from kube_actors.node.runtime.docker.names import MODES, RESOLV_CONF, Identity, Owner
-from kube_actors.node.runtime.interface import ContainerSpec, Limits, Mount, PortMapping, SandboxSpec, Security
+from kube_actors.node.runtime.docker.names import DEVICES, MODES, RESOLV_CONF, Identity, Owner
+from kube_actors.node.runtime.interface import (
+    ContainerSpec,
+    DeviceGrant,
+    Limits,
+    Mount,
+    PortMapping,
+    SandboxSpec,
+    Security,
+)
 
 Json = dict[str, Any]
 
@@ -21,6 +31,8 @@ CPU_PERIOD_US = 100_000
 LOG_CONFIG: Json = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
 # The pause container must outlive its members when memory runs out.
 PAUSE_OOM_SCORE = -998
+# The engine's driver for an extended resource, and what it is asked for.
+DRIVERS = {NVIDIA_GPU: ("nvidia", "gpu")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +62,8 @@ def sandbox_config(spec: SandboxSpec, owner: Owner, image: str, network: str, lo
     know nothing. A sandbox that ended is replaced with its containers, as the kubelet does."""
     identity = Identity.of_sandbox(spec).labels()
     shared = {MODES: SandboxModes.of(spec).label(), RESOLV_CONF: resolv_conf(spec)}
+    if spec.devices:
+        shared[DEVICES] = grants.encode(spec.devices)
     config: Json = {
         "Image": image,
         "Labels": dict(spec.labels) | owner.labels() | identity | shared,
@@ -120,6 +134,8 @@ def container_config(
     if podman:
         # With Docker who joins a network has its hostname too, and may not ask for it.
         config["HostConfig"]["UTSMode"] = f"container:{identity.sandbox_id}"
+    if requests := _device_requests(spec.devices):
+        config["HostConfig"]["DeviceRequests"] = requests
     if sandbox.host_pid:
         config["HostConfig"]["PidMode"] = "host"
     elif sandbox.share_processes:
@@ -151,6 +167,15 @@ def _mount(mount: Mount) -> Json:
         "ReadOnly": mount.read_only,
         "BindOptions": {"Propagation": propagation},
     }
+
+
+def _device_requests(devices: Sequence[DeviceGrant]) -> list[Json]:
+    requests = []
+    for grant in devices:
+        if grant.ids and grant.resource in DRIVERS:
+            driver, capability = DRIVERS[grant.resource]
+            requests.append({"Driver": driver, "DeviceIDs": list(grant.ids), "Capabilities": [[capability]]})
+    return requests
 
 
 def _limits(limits: Limits, lowest_oom_score: int) -> Json:

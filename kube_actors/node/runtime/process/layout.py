@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kube_actors.node.devices import grants
 from kube_actors.node.runtime.interface import (
     ContainerRecord,
     ContainerState,
@@ -180,6 +181,7 @@ class Layout:
             ip=sandbox["ip"],
             created_at=sandbox["created_at"],
             containers=tuple(sorted(records, key=lambda record: (record.created_at, record.attempt))),
+            devices=grants.decode(sandbox["devices"]),
         )
 
     def remove_pod(self, uid: str) -> None:

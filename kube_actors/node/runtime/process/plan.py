@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from kube_actors.node.devices import grants
+from kube_actors.node.devices.nvidia import RESOURCE as NVIDIA_GPU
 from kube_actors.node.runtime.interface import ContainerSpec, Image, RuntimeFailure, SandboxSpec
 from kube_actors.node.runtime.process.shim.isolate import NONE, ROOT
 
@@ -12,6 +14,8 @@ from kube_actors.node.runtime.process.shim.isolate import NONE, ROOT
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Without mount namespaces: the folder below which the mount paths are, as symbolic links.
 ROOT_VARIABLE = "KUBE_ACTORS_ROOT"
+# Nothing keeps a process from a device but its own library, which reads these.
+DEVICE_VARIABLES = {NVIDIA_GPU: ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")}
 
 
 def sandbox_content(spec: SandboxSpec, now: float, boot: str) -> dict[str, Any]:
@@ -25,6 +29,7 @@ def sandbox_content(spec: SandboxSpec, now: float, boot: str) -> dict[str, Any]:
         "created_at": now,
         "stopped": False,
         "boot": boot,
+        "devices": grants.encode(spec.devices),
     }
 
 
@@ -97,6 +102,8 @@ def _environment(
         environment["TERM"] = "xterm"
     if mode == NONE:
         environment[ROOT_VARIABLE] = mounts_root
+    for grant in spec.devices:
+        environment |= dict.fromkeys(DEVICE_VARIABLES.get(grant.resource, ()), ",".join(grant.ids))
     return environment | dict(spec.env)
 
 
