@@ -28,7 +28,11 @@ from kube_actors.node.executor import Parts
 from kube_actors.node.gate import Gate
 from kube_actors.node.heartbeat import Heartbeat
 from kube_actors.node.hooks import Hooks
-from kube_actors.node.images import Images
+from kube_actors.node.images import pulled
+from kube_actors.node.images.collector import ImageCollector
+from kube_actors.node.images.manager import Images
+from kube_actors.node.images.pulled import PulledImages
+from kube_actors.node.images.volume import ImageVolumes, UnpackedImages
 from kube_actors.node.ipam import AddressPool
 from kube_actors.node.killer import Killer
 from kube_actors.node.machine import read_machine
@@ -71,6 +75,7 @@ class NodeAgent:
         self._machine = read_machine(config.root_dir)
         self._runtime_version = ""
         self._started = self._announced = False
+        self._node: Obj | None = None
         allocatable = allocatable_of(config, capacity_of(config, self._machine))
         labels = labels_of(config, self._machine)
         owner = f"node/{config.name}"
@@ -86,15 +91,19 @@ class NodeAgent:
         self._addresses = AddressPool(config.pod_cidr)
         self._devices = Devices(clock, lambda: self._heartbeat.look(), owner, nvidia.read if real else None)
         self._gate = Gate(labels, allocatable, self._devices.allocator, self._pressure)
+        pulled_images = PulledImages(config.root_dir / pulled.FILE if real else None)
+        images = Images(runtime, references, pulled_images, clock, config.parallel_pulls)
+        unpacked = UnpackedImages(config.root_dir, runtime)
         volumes = Volumes(config.root_dir, references, Tokens(client, clock), allocatable)
         parts = Parts(
             config=config,
             runtime=runtime,
             clock=clock,
-            images=Images(runtime, references, clock, config.parallel_pulls),
+            images=images,
             specs=ContainerSpecs(references, self._list_services, to_int(allocatable["memory"])),
             volumes=volumes,
             devices=self._devices.allocator,
+            image_volumes=ImageVolumes(config.root_dir / "pods", images, unpacked),
             hooks=hooks,
             killer=Killer(runtime, hooks, events, clock),
             events=events,
@@ -109,13 +118,18 @@ class NodeAgent:
         self._static = (
             StaticPods(folder, config.name, client, self._pods, self._statuses, clock) if folder is not None else None
         )
-        self._eviction = self._make_eviction(volumes, clock, owner) if real else None
+        self._collector = (
+            ImageCollector(config.image_gc, runtime, pulled_images, unpacked, self._warn, clock, owner)
+            if real
+            else None
+        )
+        self._eviction = self._make_eviction(volumes, self._collector, clock, owner) if self._collector else None
         self._server = NodeServer(config, runtime, self._pods, clock)
         self._heartbeat = Heartbeat(config, self._machine, client, clock, self._observe, self._on_node)
         self._images: tuple[Image, ...] = ()
         self._images_read_at = float("-inf")
 
-    def _make_eviction(self, volumes: Volumes, clock: Clock, owner: str) -> EvictionManager:
+    def _make_eviction(self, volumes: Volumes, collector: ImageCollector, clock: Clock, owner: str) -> EvictionManager:
         config, pods = self._config, self._pods
         return EvictionManager(
             parse_thresholds(config.eviction_hard),
@@ -123,6 +137,7 @@ class NodeAgent:
             runtime=self._runtime,
             pods=lambda: pods.pods,
             volumes=lambda uid: volumes.pod_dir(uid) / "volumes",
+            reclaim=collector.remove_unused,
             evict=pods.evict,
             changed=lambda: self._heartbeat.look(),
             clock=clock,
@@ -172,6 +187,8 @@ class NodeAgent:
         self._pods.start(self._informer)
         if self._eviction is not None:
             self._eviction.start()
+        if self._collector is not None:
+            self._collector.start()
         self._started = True
         log.info("node agent started", node=self.name, runtime=self._runtime_version, port=self.port)
 
@@ -187,6 +204,8 @@ class NodeAgent:
         """Ends the agent; the pods go on. Safe to call twice, and after a start that failed."""
         if self._eviction is not None:
             await self._eviction.stop()
+        if self._collector is not None:
+            await self._collector.stop()
         if self._static is not None:
             await self._static.stop()
         await self._informer.stop()
@@ -215,10 +234,16 @@ class NodeAgent:
     def _poke(self, uid: str) -> None:
         self._pods.poke(uid)
 
+    def _warn(self, reason: str, message: str) -> None:
+        """An event about the node; none before the API server knows it."""
+        if self._node is not None:
+            self._recorder.event(self._node, WARNING, reason, message)
+
     def _on_node(self, before: Obj, node: Obj) -> None:
         """The Node as the API server had it, and as it has it now."""
         self._gate.observe(node)
         self._devices.observe(node)
+        self._node = node
         if not self._announced:
             self._announced = True
             self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")

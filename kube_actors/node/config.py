@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kube_actors.node.images.garbage import ImageGcPolicy
 from kube_actors.rpc.server import Listener
 
 KUBELET_VERSION = "v1.36.0"
@@ -51,5 +52,6 @@ class NodeConfig:
     # {SERVICE}_SERVICE_HOST and its like; costs an informer of all services.
     service_environment: bool = True
     parallel_pulls: int = 4
+    image_gc: ImageGcPolicy = field(default_factory=ImageGcPolicy)
     # Fleets of simulated nodes run without a server of their own.
     serve: bool = True

@@ -15,6 +15,7 @@ from kube_actors.node.environment import (
 )
 from kube_actors.node.expansion import expand_all
 from kube_actors.node.field_refs import PodAddresses
+from kube_actors.node.images.pulled import image_ref
 from kube_actors.node.plan import spec_hash
 from kube_actors.node.references import References
 from kube_actors.node.resources import limits_of
@@ -65,7 +66,7 @@ class ContainerSpecs:
             working_dir=str(container.get("workingDir") or ""),
             mounts=tuple(mounts),
             limits=limits_of(pod, container, self._node_memory),
-            security=security_of(pod, container, image.user),
+            security=security_of(pod, container, image),
             stdin=bool(container.get("stdin")),
             stdin_once=bool(container.get("stdinOnce")),
             tty=bool(container.get("tty")),
@@ -73,4 +74,5 @@ class ContainerSpecs:
             devices=devices,
             attempt=attempt,
             spec_hash=spec_hash(container),
+            image_ref=image_ref(image, str(container["image"])),
         )

@@ -25,7 +25,8 @@ from kube_actors.node.facts import Waiting
 from kube_actors.node.field_refs import PodAddresses
 from kube_actors.node.hooks import Hooks
 from kube_actors.node.hosts import hosts_mount
-from kube_actors.node.images import Images, ImageUnavailable
+from kube_actors.node.images.manager import Images, ImageUnavailable
+from kube_actors.node.images.volume import ImageVolumes
 from kube_actors.node.ipam import AddressPool
 from kube_actors.node.killer import Killer, grace_of
 from kube_actors.node.memory import PodMemory
@@ -40,6 +41,8 @@ from kube_actors.rpc.errors import RpcError
 
 # A container that could not be configured or started is tried again after this.
 RETRY_SECONDS = 5.0
+# What these mean in detail has an event of its own.
+IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class Parts:
     specs: ContainerSpecs
     volumes: Volumes
     devices: Allocator
+    image_volumes: ImageVolumes
     hooks: Hooks
     killer: Killer
     events: PodEvents
@@ -134,12 +138,17 @@ class Executor:
         def emit(type: str, reason: str, message: str) -> None:
             parts.events.container(pod, name, type, reason, message)
 
-        image = await parts.images.ensure(pod, container, emit)
+        def emit_of_pod(type: str, reason: str, message: str) -> None:
+            parts.events.pod(pod, type, reason, message)
+
+        policy = str(container.get("imagePullPolicy") or "")
+        image = await parts.images.ensure(pod, str(container["image"]), policy, emit)
         host_ip = parts.config.advertise_address
         addresses = PodAddresses(view.ip or host_ip, host_ip, parts.allocatable)
         env = await parts.specs.environment(pod, container, addresses, memory.started_at)
         mounts: list[Mount] = []
         if not self._simulated:
+            await parts.image_volumes.prepare(pod, container, emit_of_pod)
             mounts = await parts.volumes.mounts(pod, container, env)
             pod_dir = parts.volumes.pod_dir(str(pod["metadata"]["uid"]))
             mounts.append(message_mount(pod_dir, container, action.attempt))
@@ -186,5 +195,5 @@ class Executor:
 
     def _wait(self, pod: Obj, memory: PodMemory, name: str, reason: str, message: str, retry_at: float) -> None:
         memory.waiting[name] = Waiting(reason, message, retry_at)
-        said = f"Error: {reason}" if reason in ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull") else ""
-        self._parts.events.container(pod, name, WARNING, "Failed", said or f"Error: {message}")
+        said = reason if reason in IMAGE_REASONS else message
+        self._parts.events.container(pod, name, WARNING, "Failed", f"Error: {said}")

@@ -16,6 +16,7 @@ from kube_actors.node.runtime.interface import Image
 
 # Kubernetes shows this many images of a node, the largest first.
 MAX_IMAGES = 50
+MAX_NAMES = 5
 # Reason and message of each condition of pressure, when it holds and when it does not.
 PRESSURES = {
     "MemoryPressure": (
@@ -185,8 +186,13 @@ def boot_id(node: Obj) -> str:
 
 
 def images_of(images: Sequence[Image]) -> list[Obj]:
-    named = sorted((each for each in images if each.names), key=lambda each: each.size_bytes, reverse=True)
-    return [{"names": list(each.names), "sizeBytes": each.size_bytes} for each in named[:MAX_IMAGES]]
+    """The largest first; names in registries before tags."""
+    named = sorted(
+        ((each.digests + each.names, each.size_bytes) for each in images if each.digests or each.names),
+        key=lambda each: each[1],
+        reverse=True,
+    )
+    return [{"names": list(names[:MAX_NAMES]), "sizeBytes": size} for names, size in named[:MAX_IMAGES]]
 
 
 def same_but_for_heartbeat(one: Obj, other: Obj) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 import structlog
@@ -31,7 +31,8 @@ TRANSITION_SECONDS = 300.0
 
 
 class EvictionManager:
-    """`pods` gives the node's pods, `evict(pod, failure)` ends one, `changed` tells that a condition changed."""
+    """`pods` gives the node's pods, `reclaim` frees disk without harm to any, `evict(pod, failure)` ends one,
+    `changed` tells that a condition changed."""
 
     def __init__(
         self,
@@ -40,13 +41,15 @@ class EvictionManager:
         runtime: Runtime,
         pods: Callable[[], Iterable[Obj]],
         volumes: Callable[[str], Path],
+        reclaim: Callable[[], Awaitable[None]],
         evict: Callable[[Obj, Failure], None],
         changed: Callable[[], None],
         clock: Clock,
         owner: str,
     ) -> None:
         self._thresholds, self._read, self._runtime = thresholds, read, runtime
-        self._pods, self._volumes, self._evict, self._changed = pods, volumes, evict, changed
+        self._pods, self._volumes = pods, volumes
+        self._reclaim, self._evict, self._changed = reclaim, evict, changed
         self._clock = clock
         self._met_at: dict[str, float] = {}
         self._told: frozenset[str] = frozenset()
@@ -90,9 +93,19 @@ class EvictionManager:
         if self.pressures != self._told:
             self._told = self.pressures
             self._changed()
-        if met:
+        if met and not await self._relieved(met[0]):
             await self._evict_one(met[0], signals)
         await self._evict_outgrown()
+
+    async def _relieved(self, threshold: Threshold) -> bool:
+        """Whether what can be reclaimed is enough, so that no pod has to go."""
+        if CONDITIONS[threshold.signal] != "DiskPressure":
+            return False
+        try:
+            await self._reclaim()
+        except (KubeActorsError, OSError) as error:
+            log.warning("disk not reclaimed", error=str(error))
+        return not threshold.is_met(self._read())
 
     async def _evict_one(self, threshold: Threshold, signals: Signals) -> None:
         resource = RESOURCES[threshold.signal]

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from kube_actors.api.errors import KubeActorsError
@@ -109,6 +110,8 @@ class Security:
     """The effective security context of a container."""
 
     user: int | None = None
+    # What the image says, where `user` does not; empty: root.
+    image_user: str = ""
     group: int | None = None
     supplemental_groups: tuple[int, ...] = ()
     privileged: bool = False
@@ -142,6 +145,8 @@ class ContainerSpec:
     # What the container was made from. A record that gives it back lets the node see a changed definition;
     # a runtime that cannot keep it leaves it empty.
     spec_hash: str = ""
+    # The image as it was resolved, for status.imageID: web@sha256:..., or its id where no registry has it.
+    image_ref: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +186,19 @@ class PodRecord:
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that is on the node."""
+    """An image that is on the node. `names` are its tags, `digests` its names in registries: web@sha256:..."""
 
     id: str
     names: tuple[str, ...]
     size_bytes: int
+    # What its processes run as: a number, or a name that only the image knows.
     user: int | None = None
+    user_name: str = ""
+    digests: tuple[str, ...] = ()
+    # Never removed: the runtime itself needs it.
+    pinned: bool = False
+    # A copy that the runtime made of what the user keeps elsewhere: it may be made again.
+    is_copy: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +293,21 @@ class Runtime(Protocol):
 
     async def images(self) -> list[Image]: ...
 
-    async def remove_image(self, image_id: str) -> None: ...
+    async def remove_image(self, image_id: str) -> None:
+        """With all its names. Raises RuntimeFailure where something uses it; nothing happens if it is not there."""
+        ...
+
+    async def images_in_use(self) -> frozenset[str]:
+        """The ids of the images of all containers, also of those that are not ours and of dead ones."""
+        ...
+
+    async def image_folder(self) -> Path | None:
+        """A folder on the file system where images lie; None where that is not this machine's."""
+        ...
+
+    async def unpack(self, image: Image, folder: Path) -> Path:
+        """The image's files as a folder: `folder`/ID where they have to be copied. Raises RuntimeFailure, OSError."""
+        ...
 
     def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:
         """Chunks of stdout and stderr, interleaved as written, whole lines where possible."""

@@ -15,8 +15,18 @@ from kube_actors.node.environment import ConfigFailure
 from kube_actors.node.expansion import expand
 from kube_actors.node.references import References
 from kube_actors.node.runtime.interface import Mount
-from kube_actors.node.volumes import config_map, downward_api, empty_dir, host_path, persistent, projected, secret
+from kube_actors.node.volumes import (
+    config_map,
+    downward_api,
+    empty_dir,
+    host_path,
+    image,
+    persistent,
+    projected,
+    secret,
+)
 from kube_actors.node.volumes.context import SetUp, VolumeContext
+from kube_actors.node.volumes.mounted import unmount_below
 from kube_actors.node.volumes.payload import VolumeFailure
 from kube_actors.node.volumes.tokens import Tokens
 from kube_actors.rpc.errors import RpcError
@@ -29,6 +39,7 @@ KINDS: Mapping[str, SetUp] = {
     "emptyDir": empty_dir.set_up,
     "ephemeral": persistent.set_up,
     "hostPath": host_path.set_up,
+    "image": image.set_up,
     "persistentVolumeClaim": persistent.set_up,
     "projected": projected.set_up,
     "secret": secret.set_up,
@@ -79,15 +90,13 @@ class Volumes:
         return [self._mount(pod, each, env) for each in container.get("volumeMounts") or ()]
 
     async def tear_down(self, uid: str) -> None:
-        """Remove all that the pod had on this node."""
+        """Remove all that the pod had on this node. Raises OSError where something stays mounted."""
         self._paths.pop(uid, None)
         self._tokens.forget(uid)
         directory = self.pod_dir(uid)
         if uid not in self.known_pods():
             return
-        for path in _mounts_below(directory / "volumes"):
-            process = await asyncio.create_subprocess_exec("umount", str(path))
-            await process.wait()
+        await unmount_below(directory)
         await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
 
     def known_pods(self) -> set[str]:
@@ -127,10 +136,6 @@ class Volumes:
             read_only=bool(mount.get("readOnly")),
             propagation=_PROPAGATION.get(str(mount.get("mountPropagation") or ""), "private"),
         )
-
-
-def _mounts_below(directory: Path) -> list[Path]:
-    return [each for each in directory.glob("*") if each.is_mount()]
 
 
 def _sub_path(host: Path, sub_path: str, name: str) -> Path:

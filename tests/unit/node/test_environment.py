@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from kube_actors.api import Obj, encoding
+from kube_actors.api import Obj
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.dns import Resolver, parse_resolv_conf, resolver_of
 from kube_actors.node.environment import (
@@ -22,10 +22,9 @@ from kube_actors.node.environment import (
 )
 from kube_actors.node.expansion import expand
 from kube_actors.node.field_refs import PodAddresses, field_value, resource_value
-from kube_actors.node.images import credentials, default_policy
 from kube_actors.node.ipam import AddressPool
 from kube_actors.node.resources import limits_of, qos_class
-from kube_actors.node.runtime.interface import RuntimeFailure
+from kube_actors.node.runtime.interface import Image, RuntimeFailure
 from kube_actors.node.sandbox import sandbox_spec
 from kube_actors.node.security import security_of
 
@@ -177,26 +176,6 @@ def test_quality_of_service() -> None:
     assert qos_class(pod(full | {"requests": {"cpu": "500m"}})) == "Burstable"
 
 
-def test_the_pull_policy_follows_the_tag() -> None:
-    assert default_policy("nginx") == "Always"
-    assert default_policy("host:5000/nginx:latest") == "Always"
-    assert default_policy("host:5000/nginx:1.2") == "IfNotPresent"
-    assert default_policy("nginx@sha256:abc") == "IfNotPresent"
-
-
-def test_a_pull_secret_fits_its_registry() -> None:
-    auth = base64.b64encode(b"me:word").decode()
-    config = encoding.dumps({"auths": {"https://reg.example.com/v1": {"auth": auth}}})
-    data = {"data": {".dockerconfigjson": base64.b64encode(config).decode()}}
-    assert credentials(data, "reg.example.com/a:1") == {
-        "username": "me",
-        "password": "word",
-        "serveraddress": "reg.example.com",
-    }
-    assert credentials(data, "busybox") is None
-    assert credentials({"data": {".dockerconfigjson": "bm8="}}, "busybox") is None
-
-
 def test_addresses_go_round_and_rest() -> None:
     pool = AddressPool("10.0.0.0/29")
     pool.reserve("adopted", "10.0.0.3")
@@ -237,7 +216,7 @@ def test_a_pod_with_a_subdomain_has_a_full_name(tmp_path: Any) -> None:
 def test_the_containers_own_security_context_wins() -> None:
     container = {"name": "c", "securityContext": {"runAsUser": 7, "capabilities": {"drop": ["ALL"]}}}
     pod = make_pod(containers=[container], securityContext={"runAsUser": 5, "runAsGroup": 6, "fsGroup": 9})
-    security = security_of(pod, container, None)
+    security = security_of(pod, container, Image("i", (), 0))
     assert (security.user, security.group, security.supplemental_groups) == (7, 6, (9,))
     assert security.drop_capabilities == ("ALL",)
 
@@ -245,7 +224,10 @@ def test_the_containers_own_security_context_wins() -> None:
 def test_run_as_non_root_refuses_root() -> None:
     container = {"name": "c", "securityContext": {"runAsNonRoot": True}}
     pod = make_pod(containers=[container])
-    assert security_of(pod, container, 1000).user is None
+    assert security_of(pod, container, Image("i", (), 0, user=1000)).user is None
     for image_user in (None, 0):
         with pytest.raises(ConfigFailure, match="runAsNonRoot and image will run as root"):
-            security_of(pod, container, image_user)
+            security_of(pod, container, Image("i", (), 0, user=image_user))
+    text = r"container has runAsNonRoot and image has non-numeric user \(web\), cannot verify user is non-root"
+    with pytest.raises(ConfigFailure, match=text):
+        security_of(pod, container, Image("i", (), 0, user_name="web"))

@@ -112,15 +112,17 @@ class OnePod:
 class Node:
     def __init__(self) -> None:
         self.memory = 500 * MI
+        self.disk, self.garbage = 500 * MI, 0
         self.evicted: list[tuple[str, Failure]] = []
         self.told = 0
         self.pods = [pod("small", "10Mi"), pod("big", "10Mi")]
         self.manager = EvictionManager(
-            parse({MEMORY: "100Mi"}),
-            lambda: {MEMORY: Level(self.memory, 1000 * MI)},
+            parse({MEMORY: "100Mi", NODE_FS: "100Mi"}),
+            lambda: {MEMORY: Level(self.memory, 1000 * MI), NODE_FS: Level(self.disk, 1000 * MI)},
             OnePod(),  # type: ignore[arg-type]
             lambda: self.pods,
             lambda uid: Path("/nowhere"),
+            self._reclaim,
             lambda victim, failure: self.evicted.append((victim["metadata"]["name"], failure)),
             self._tell,
             LoopClock(),
@@ -129,6 +131,9 @@ class Node:
 
     def _tell(self) -> None:
         self.told += 1
+
+    async def _reclaim(self) -> None:
+        self.disk, self.garbage = self.disk + self.garbage, 0
 
 
 @pytest.mark.looptime
@@ -153,3 +158,15 @@ async def test_pressure_evicts_one_pod_a_look_and_is_told_for_five_minutes() -> 
     assert node.manager.pressures == frozenset()
     assert node.told == 2
     await node.manager.stop()
+
+
+@pytest.mark.looptime
+async def test_a_full_disk_costs_no_pod_where_images_can_go() -> None:
+    node = Node()
+    node.disk, node.garbage = 50 * MI, 100 * MI
+    await node.manager.look()
+    assert (node.disk, node.evicted) == (150 * MI, [])
+    assert node.manager.pressures == {"DiskPressure"}
+    node.disk = 50 * MI
+    await node.manager.look()
+    assert len(node.evicted) == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import re
@@ -21,6 +22,10 @@ _REFERENCE = re.compile(
     rf"(?P<name>(?:{_HOST}/)?{_PART}(?:/{_PART})*)(?::(?P<tag>\w[\w.-]{{0,127}}))?(?:@(?P<digest>[a-z0-9]+:[0-9a-f]{{32,}}))?",
     re.ASCII,
 )
+# A pull that shows no progress for so long is ended, as kubelet's imagePullProgressDeadline did.
+PROGRESS_SECONDS = 60.0
+# Images that this package makes: no registry has them.
+OWN = "kube-actors/"
 _IMAGE_ID = re.compile(r"(sha256:)?[0-9a-f]{64}")
 
 
@@ -33,16 +38,24 @@ def parse_reference(name: str) -> tuple[str, str]:
     return match["name"], match["digest"] or match["tag"] or "latest"
 
 
+def full_id(id: str) -> str:
+    """Podman leaves the prefix out in places."""
+    return id if id.startswith("sha256:") else f"sha256:{id}"
+
+
 def image_of(answer: Mapping[str, Any]) -> Image:
-    """From the answer to an inspect, or an item of the list."""
+    """From the answer to an inspect, or an item of the list, which does not tell the user."""
     names = [name for name in answer.get("RepoTags") or () if name != "<none>:<none>"]
     digests = [name for name in answer.get("RepoDigests") or () if not name.startswith("<none>")]
     user = str((answer.get("Config") or {}).get("User") or "").split(":")[0]
     return Image(
-        id=str(answer["Id"]),
-        names=tuple(names + digests),
+        id=full_id(str(answer["Id"])),
+        names=tuple(names),
         size_bytes=int(answer.get("Size") or 0),
         user=int(user) if user.isdigit() else None,
+        user_name="" if user.isdigit() else user,
+        digests=tuple(digests),
+        pinned=any(name.removeprefix("localhost/").startswith(OWN) for name in names),
     )
 
 
@@ -73,7 +86,10 @@ class Images:
         params = {"fromImage": repository, "tag": tag}
         try:
             async with self._engine.request("POST", "images/create", params=params, headers=headers) as response:
-                await _until_done(response.content)
+                await _until_done(response.content, PROGRESS_SECONDS)
+        except TimeoutError as exc:
+            # The engine ends the pull when we hang up.
+            raise pull_failure(name, f"no progress for {PROGRESS_SECONDS:g}s") from exc
         except aiodocker.DockerError as exc:
             if exc.status == UNREACHABLE:
                 raise EngineUnavailable(exc.message) from exc
@@ -90,13 +106,18 @@ class Images:
             return [image_of(item) for item in await self._engine.docker.images.list()]
 
     async def remove(self, image_id: str) -> None:
-        """By name or id; with an id all its names go. Nothing happens if it is not there."""
+        """By name or id; with an id all its names go. Nothing happens if it is not there.
+
+        Never by force: the engine would remove the image from under containers that do not run at the moment.
+        """
+        image = await self.find(image_id) if _IMAGE_ID.fullmatch(image_id) else None
         async with failures("ImageRemovalFailed"):
-            try:
-                await self._engine.docker.images.delete(image_id, force=bool(_IMAGE_ID.fullmatch(image_id)))
-            except aiodocker.DockerError as exc:
-                if exc.status != 404:
-                    raise
+            for name in (*(image.names if image is not None else ()), image_id):
+                try:
+                    await self._engine.docker.images.delete(name)
+                except aiodocker.DockerError as exc:
+                    if exc.status != 404:
+                        raise
 
     async def load_root(self, name: str, tar: bytes | AsyncIterator[bytes], changes: Sequence[str] = ()) -> Image:
         """Make an image of one layer from the tar of a root file system; `changes` are Dockerfile lines."""
@@ -119,9 +140,16 @@ def registry_auth(auth: Mapping[str, str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(dict(auth)).encode()).decode()
 
 
-async def _until_done(progress: aiohttp.StreamReader) -> None:
-    """Read the progress stream to its end; an error arrives in it, after the status 200."""
-    async for line in progress:
+async def _until_done(progress: aiohttp.StreamReader, patience: float | None = None) -> None:
+    """Read the progress stream to its end; an error arrives in it, after the status 200.
+
+    Raises TimeoutError where nothing comes for `patience` seconds.
+    """
+    while True:
+        async with asyncio.timeout(patience):
+            line = await progress.readline()
+        if not line:
+            return
         if not line.strip():
             continue
         step = json.loads(line)

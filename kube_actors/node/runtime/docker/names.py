@@ -22,6 +22,7 @@ ATTEMPT = "io.kubernetes.attempt"
 SANDBOX_ID = "io.kubernetes.sandbox.id"
 # The image as the pod names it: Docker forgets it once the tag moves to another image.
 IMAGE = "kube-actors.image"
+IMAGE_REF = "kube-actors.image-ref"
 SPEC_HASH = "kube-actors.spec-hash"
 # Of a sandbox: which namespaces its containers share, comma-separated; which devices they have.
 MODES = "kube-actors.modes"
@@ -63,6 +64,7 @@ class Identity:
     sandbox_id: str = ""
     image: str = ""
     spec_hash: str = ""
+    image_ref: str = ""
 
     @classmethod
     def of_sandbox(cls, spec: SandboxSpec) -> Identity:
@@ -82,6 +84,7 @@ class Identity:
                 sandbox_id=labels.get(SANDBOX_ID, ""),
                 image=labels.get(IMAGE, ""),
                 spec_hash=labels.get(SPEC_HASH, ""),
+                image_ref=labels.get(IMAGE_REF, ""),
             )
         except (KeyError, ValueError):
             return None
@@ -97,6 +100,7 @@ class Identity:
         }
         if not self.is_sandbox:
             labels |= {SANDBOX_ID: self.sandbox_id, IMAGE: self.image, SPEC_HASH: self.spec_hash}
+            labels[IMAGE_REF] = self.image_ref
         return labels
 
     def name(self) -> str:

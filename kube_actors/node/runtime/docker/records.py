@@ -69,7 +69,7 @@ def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
         attempt=identity.attempt,
         state=kind,
         image=identity.image or answer["Config"]["Image"],
-        image_id=answer["Image"],
+        image_id=identity.image_ref or answer["Image"],
         created_at=created,
         started_at=started,
         finished_at=finished,

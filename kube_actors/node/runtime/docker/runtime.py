@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import os
@@ -19,11 +20,12 @@ from kube_actors.node.runtime.docker import host, names, pause, records, spec
 from kube_actors.node.runtime.docker.dns import write_resolv_conf
 from kube_actors.node.runtime.docker.engine import Engine, failures
 from kube_actors.node.runtime.docker.events import pod_changes
-from kube_actors.node.runtime.docker.images import Images
+from kube_actors.node.runtime.docker.images import Images, full_id
 from kube_actors.node.runtime.docker.logs import read_logs
 from kube_actors.node.runtime.docker.network import ensure_network
 from kube_actors.node.runtime.docker.sessions import DockerAttach, DockerExec
 from kube_actors.node.runtime.docker.stats import container_stats
+from kube_actors.node.runtime.docker.unpack import unpack
 from kube_actors.node.runtime.interface import (
     ContainerSpec,
     ContainerState,
@@ -178,6 +180,7 @@ class DockerRuntime:
             sandbox_id=docker_id,
             image=spec_.image,
             spec_hash=spec_.spec_hash,
+            image_ref=spec_.image_ref,
         )
         if self.engine.endpoint.local:
             _make_missing_sources(spec_.mounts)
@@ -220,6 +223,22 @@ class DockerRuntime:
 
     async def remove_image(self, image_id: str) -> None:
         await self._images.remove(image_id)
+
+    async def images_in_use(self) -> frozenset[str]:
+        async with failures():
+            listed = await self.engine.json("GET", "containers/json", params={"all": "1"})
+        return frozenset(full_id(str(each["ImageID"])) for each in listed)
+
+    async def image_folder(self) -> Path | None:
+        """The engine may have files of its own although its socket is here, as Docker Desktop does."""
+        if not self.engine.endpoint.local:
+            return None
+        async with failures():
+            root = Path((await self.engine.json("GET", "info")).get("DockerRootDir") or "/nonexistent")
+        return root if await asyncio.to_thread(root.is_dir) else None
+
+    async def unpack(self, image: Image, folder: Path) -> Path:
+        return await unpack(self.engine, image, folder)
 
     # Streams
 

@@ -154,7 +154,7 @@ def container_config(
 def _user(security: Security) -> str:
     if security.user is None and security.group is None:
         return ""
-    user = "0" if security.user is None else str(security.user)
+    user = (security.image_user or "0") if security.user is None else str(security.user)
     return user if security.group is None else f"{user}:{security.group}"
 
 

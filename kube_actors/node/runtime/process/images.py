@@ -15,6 +15,7 @@ from pathlib import Path
 import structlog
 
 from kube_actors.node.runtime.interface import Image, ImageFailure, RuntimeFailure
+from kube_actors.node.runtime.layers import LayerError, apply_layer
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,8 @@ class Images:
             raise ImageFailure(f'image "{name}": the path of a folder starts with /', "InvalidImageName")
         if not path.exists():
             return None
-        image = Image(id=_identity(path), names=(name,), size_bytes=path.stat().st_size)
+        size, is_copy = path.stat().st_size, not path.is_dir()
+        image = Image(id=_identity(path), names=(name,), size_bytes=size, is_copy=is_copy)
         self._named[name] = image
         return image
 
@@ -99,11 +101,8 @@ def _unpack(path: Path, target: Path) -> None:
     partial.mkdir(parents=True)
     try:
         with tarfile.open(path) as archive:
-            members = (
-                member for member in archive if member.isfile() or member.isdir() or member.issym() or member.islnk()
-            )
-            archive.extractall(partial, members=members, filter="tar")
+            apply_layer(archive, partial)
         partial.rename(target)
-    except (OSError, tarfile.TarError) as exc:
+    except (OSError, LayerError, tarfile.TarError) as exc:
         shutil.rmtree(partial, ignore_errors=True)
         raise RuntimeFailure(f"image {path} cannot be unpacked: {exc}", "ErrImagePull") from exc

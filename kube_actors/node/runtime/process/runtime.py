@@ -237,6 +237,20 @@ class ProcessRuntime:
     async def remove_image(self, image_id: str) -> None:
         await asyncio.to_thread(self._images.remove, image_id)
 
+    async def images_in_use(self) -> frozenset[str]:
+        containers = [each for uid in self._layout.uids() for each in self._layout.containers(uid)]
+        return frozenset(str(each.config["image_id"]) for each in containers)
+
+    async def image_folder(self) -> Path | None:
+        return self._layout.images
+
+    async def unpack(self, image: Image, folder: Path) -> Path:
+        """What the image names is a folder already, or is unpacked for containers too."""
+        root = await asyncio.to_thread(self._images.root, image.names[0])
+        if not root:
+            raise RuntimeFailure(f'image "{image.names[0]}" has no files here: name a folder or a tar', "ErrImagePull")
+        return Path(root)
+
     # Streams
 
     async def logs(self, container_id: str, options: LogOptions) -> AsyncIterator[bytes]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 from kube_actors.aio.clock import Clock, SystemClock, rfc3339_micro
 from kube_actors.node.runtime.interface import (
@@ -196,6 +197,15 @@ class SimulatedRuntime:
 
     async def remove_image(self, image_id: str) -> None:
         self._images = {name: image for name, image in self._images.items() if image.id != image_id}
+
+    async def images_in_use(self) -> frozenset[str]:
+        return frozenset(f"simulated://{each.image}" for pod in await self.list_pods() for each in pod.containers)
+
+    async def image_folder(self) -> Path | None:
+        return None
+
+    async def unpack(self, image: Image, folder: Path) -> Path:
+        raise RuntimeFailure("simulated images have no files")
 
     # Streams
 
