@@ -31,6 +31,8 @@ RESOURCES = (NODE_METRICS, POD_METRICS)
 FRESH_SECONDS = 5.0
 WINDOW_SECONDS = 10.0
 NODES_AT_ONCE = 32
+# Among the readings of containers, that of the node.
+NODE = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +86,8 @@ class ResourceMetrics:
         made = []
         for entry in chosen:
             if (one := known.get(entry.key)) is not None:
-                containers = [each for pod in one.body["pods"] for each in _containers(one, pod)]
-                cpu = sum(each[1] for each in containers)
-                memory = one.body["node"]["memory"]["workingSetBytes"]
+                node = one.body["node"]
+                cpu, memory = _node_cores(one, node), node["memory"]["workingSetBytes"]
                 made.append((entry.key, _object("NodeMetrics", entry, one) | {"usage": _usage(cpu, memory)}))
         return made
 
@@ -127,7 +128,8 @@ class ResourceMetrics:
             body = await usage.summary(self._agents, node)
         except errors.ApiError:
             return None
-        reading = Reading(now, {key: cpu for pod in body["pods"] for key, cpu in _cpu(pod)})
+        used = {key: cpu for pod in body["pods"] for key, cpu in _cpu(pod)}
+        reading = Reading(now, used | {NODE: body["node"]["cpu"]["usageCoreNanoSeconds"]})
         before = last.before if last is not None else Reading(0.0, {})
         if last is not None and now - last.now.at >= WINDOW_SECONDS:
             before = last.now
@@ -146,16 +148,25 @@ def _key(pod: Obj, container: Obj) -> str:
 
 def _containers(known: Known, pod: Obj) -> list[tuple[str, float, int]]:
     """(name, cores in use, bytes in use) of a pod's containers."""
-    found = []
-    for each in pod["containers"]:
-        key = _key(pod, each)
-        since, at = known.before.cpu.get(key, 0), known.before.at
-        if key not in known.before.cpu:
-            at = parse_rfc3339(each["startTime"])
-        seconds = max(known.now.at - at, 1.0)
-        cores = max(known.now.cpu[key] - since, 0) / 1e9 / seconds
-        found.append((str(each["name"]), cores, int(each["memory"]["workingSetBytes"])))
-    return found
+    return [
+        (str(each["name"]), _cores(known, _key(pod, each), each), int(each["memory"]["workingSetBytes"]))
+        for each in pod["containers"]
+    ]
+
+
+def _node_cores(known: Known, node: Obj) -> float:
+    """Its counter began with the machine, not with the agent: before there are two looks the node itself knows."""
+    if NODE in known.before.cpu:
+        return _cores(known, NODE, node)
+    return float(node["cpu"].get("usageNanoCores", 0)) / 1e9
+
+
+def _cores(known: Known, key: str, what: Obj) -> float:
+    """The cores that a container or the node used between the two looks, or since it began."""
+    since, at = known.before.cpu.get(key, 0), known.before.at
+    if key not in known.before.cpu:
+        at = parse_rfc3339(what["startTime"])
+    return max(known.now.cpu[key] - since, 0) / 1e9 / max(known.now.at - at, 1.0)
 
 
 def _usage(cores: float, memory: int) -> Obj:

@@ -14,12 +14,14 @@ from typing import Any
 import yaml
 
 from kube_actors.api.errors import ConfigError
+from kube_actors.api.quantity import milli
 from kube_actors.apiserver.config import OPTIONAL_ADMISSION
 from kube_actors.cluster import settings
 from kube_actors.cluster.access import IDENTITY
 from kube_actors.cluster.etcd import external
 from kube_actors.cluster.paths import checked_name
 from kube_actors.cluster.settings import PORT, between, setting
+from kube_actors.node.eviction import thresholds
 
 MB = 1 << 20
 RUNTIMES = ("auto", "docker", "process", "simulated")
@@ -190,11 +192,44 @@ class MastersSection:
     count: int = setting(1)
 
 
+def _reserved(values: dict[str, str]) -> str | None:
+    for name, amount in values.items():
+        if name not in RESERVABLE:
+            return f"may reserve {', '.join(RESERVABLE)}, not {name}"
+        try:
+            if milli(amount) < 0:
+                return f"has less than nothing of {name}: {amount}"
+        except ValueError:
+            return f"has {amount!r} of {name}, which is no quantity such as 500m or 1Gi"
+    return None
+
+
+def _thresholds(values: dict[str, str]) -> str | None:
+    try:
+        thresholds.parse(values)
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+RESERVABLE = ("cpu", "memory", "ephemeral-storage")
+
+
 @dataclass(frozen=True, slots=True)
 class WorkersSection:
+    """The node agents, all alike. What a kubelet's configuration calls so has its name here."""
+
     count: int = setting(1, check=between(1, MAX_NODES))
     # Labels of every worker's Node object.
     labels: dict[str, str] = field(default_factory=dict)
+    max_pods: int = setting(110, check=between(1, 250))
+    # What pods do not get: kubelet's systemReserved and kubeReserved together.
+    reserved: dict[str, str] = field(default_factory=dict, metadata={"check": _reserved})
+    eviction_hard: dict[str, str] = field(
+        default_factory=lambda: dict(thresholds.DEFAULTS), metadata={"check": _thresholds}
+    )
+    # How long a condition of pressure stays after its cause has gone.
+    eviction_pressure_transition_period: str = setting("5m", check=_patience)
 
 
 @dataclass(frozen=True, slots=True)

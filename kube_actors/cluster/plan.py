@@ -8,11 +8,12 @@ from pathlib import Path
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster.access import AccessPlan, AuditPlan
-from kube_actors.cluster.config import ClusterConfig
+from kube_actors.cluster.config import ClusterConfig, WorkersSection
 from kube_actors.cluster.etcd import external
 from kube_actors.cluster.etcd.external import ExternalStore
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.settings import seconds
+from kube_actors.node.eviction.thresholds import DEFAULTS
 
 MASTER = "master-1"
 # Ranges by runtime: pods and services of the process runtime live on loopback addresses.
@@ -29,6 +30,17 @@ class NodePlan:
     pod_cidr: str
     # The first node of a machine serves the machine's services.
     proxy: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """The settings of all node agents."""
+
+    labels: dict[str, str] = field(default_factory=dict)
+    max_pods: int = 110
+    reserved: dict[str, str] = field(default_factory=dict)
+    eviction_hard: dict[str, str] = field(default_factory=lambda: dict(DEFAULTS))
+    pressure_seconds: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +107,7 @@ class ClusterPlan:
     store_address: str
     durable: bool
     nodes: tuple[NodePlan, ...]
-    labels: tuple[tuple[str, str], ...] = ()
+    workers: WorkerPlan = field(default_factory=WorkerPlan)
     # Admission plugins that Kubernetes has turned off by default.
     admission_plugins: tuple[str, ...] = ()
     # Where volumes made on demand lie on the nodes.
@@ -179,13 +191,23 @@ def plan(
         store_address=f"unix:{paths.run / 'store.sock'}" if embedded else f"127.0.0.1:{config.store.port}",
         durable=config.store.durable,
         nodes=_nodes(config.workers.count, pods, proxy),
-        labels=tuple(sorted(config.workers.labels.items())),
+        workers=_workers(config.workers),
         admission_plugins=config.api_server.enable_admission_plugins,
         local_volumes=config.storage.local_path or str(paths.volumes),
         shared_volumes=config.storage.shared_path or str(paths.shared_volumes),
         backup=_backup(config, paths),
         access=_access(config, paths),
         external=_external(config),
+    )
+
+
+def _workers(section: WorkersSection) -> WorkerPlan:
+    return WorkerPlan(
+        labels=section.labels,
+        max_pods=section.max_pods,
+        reserved=section.reserved,
+        eviction_hard=section.eviction_hard,
+        pressure_seconds=seconds(section.eviction_pressure_transition_period),
     )
 
 

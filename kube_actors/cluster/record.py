@@ -23,7 +23,7 @@ from kube_actors.cluster.etcd import layout
 from kube_actors.cluster.etcd.external import ExternalStore
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import write_private
-from kube_actors.cluster.plan import BackupPlan, ClusterPlan, EtcdPlan, MemberPlan, NodePlan, SpreadPlan
+from kube_actors.cluster.plan import BackupPlan, ClusterPlan, EtcdPlan, MemberPlan, NodePlan, SpreadPlan, WorkerPlan
 from kube_actors.cluster.processes import ProcessId
 
 STARTING = "starting"
@@ -126,7 +126,7 @@ def remove(paths: ClusterPaths) -> None:
 def _parse(content: dict[str, Any]) -> ClusterRecord:
     ray, plan = content.pop("ray", None), content.pop("plan")
     nodes = tuple(NodePlan(**node) for node in plan.pop("nodes"))
-    labels = tuple((key, value) for key, value in plan.pop("labels"))
+    workers = WorkerPlan(**plan.pop("workers"))
     access = plan.pop("access", None)
     admission = tuple(plan.pop("admission_plugins", ()))
     backup, etcd, external, spread = (plan.pop(key, None) for key in ("backup", "etcd", "external", "spread"))
@@ -135,7 +135,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
         plan=ClusterPlan(
             **{**plan, "root": Path(plan["root"])},
             nodes=nodes,
-            labels=labels,
+            workers=workers,
             access=AccessPlan.of(access or {}),
             admission_plugins=admission,
             backup=BackupPlan(**backup) if backup else None,

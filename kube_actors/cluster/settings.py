@@ -73,7 +73,7 @@ def _value(hint: Any, field: dataclasses.Field[Any], value: Any, source: str, wh
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return read(hint, value, source, where)
     if isinstance(hint, types.GenericAlias) and typing.get_origin(hint) is dict:
-        return _labels(value, source, where)
+        value, hint = _labels(value, source, where), dict
     if isinstance(hint, types.GenericAlias) and typing.get_origin(hint) is tuple:
         value, hint = _texts(value, source, where), tuple
     # bool is an int in Python, but not for who writes a config.

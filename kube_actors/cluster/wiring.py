@@ -248,7 +248,11 @@ def node(plan: ClusterPlan, pki: Authority, which: NodePlan, annotations: Mappin
         callers=frozenset({NODE_CLIENT}),
         advertise_address=plan.server_host,
         pod_cidr=which.pod_cidr,
-        labels=dict(plan.labels),
+        labels=plan.workers.labels,
+        max_pods=plan.workers.max_pods,
+        reserved=plan.workers.reserved,
+        eviction_hard=plan.workers.eviction_hard,
+        pressure_seconds=plan.workers.pressure_seconds,
         annotations=dict(annotations or {}),
         static_pods=plan.paths.node(which.name) / "manifests",
     )

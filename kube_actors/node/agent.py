@@ -133,6 +133,7 @@ class NodeAgent:
         config, pods = self._config, self._pods
         return EvictionManager(
             parse_thresholds(config.eviction_hard),
+            config.pressure_seconds,
             read=lambda: read_signals(config.root_dir),
             runtime=self._runtime,
             pods=lambda: pods.pods,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from kube_actors.node.eviction.thresholds import DEFAULTS
 from kube_actors.node.images.garbage import ImageGcPolicy
 from kube_actors.rpc.server import Listener
 
@@ -37,7 +38,9 @@ class NodeConfig:
     # The folder of static pods; None: there are none.
     static_pods: Path | None = None
     # evictionHard of a kubelet, by signal; see `eviction/thresholds.py`.
-    eviction_hard: Mapping[str, str] = field(default_factory=lambda: {"memory.available": "100Mi"})
+    eviction_hard: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULTS))
+    # How long a condition of pressure stays after its cause: a kubelet's evictionPressureTransitionPeriod.
+    pressure_seconds: float = 300.0
     cluster_dns: tuple[str, ...] = ()
     cluster_domain: str = "cluster.local"
     # The lease is renewed four times in this time, as kubelet does.

@@ -112,10 +112,9 @@ def node_object(config: NodeConfig, machine: Machine, observed: Observed) -> Obj
 
 
 def node_status(config: NodeConfig, machine: Machine, observed: Observed, old: Obj) -> Obj:
-    """The node's status. Resources that others have added to the old one (extended resources) stay."""
-    own = capacity_of(config, machine)
-    capacity = (old.get("capacity") or {}) | own | dict(observed.device_capacity)
-    allocatable = (old.get("allocatable") or {}) | allocatable_of(config, own) | dict(observed.device_allocatable)
+    """The node's status. Extended resources that others have added to the old capacity stay."""
+    capacity = (old.get("capacity") or {}) | capacity_of(config, machine) | dict(observed.device_capacity)
+    allocatable = allocatable_of(config, capacity) | dict(observed.device_allocatable)
     status: Obj = {
         "addresses": [
             {"type": "InternalIP", "address": config.advertise_address},

@@ -47,6 +47,8 @@ log = structlog.get_logger(__name__)
 RETRY = Backoff(initial=1.0, maximum=30.0)
 # Rounds of look, plan, act without a pause; a plan that never comes to rest is a bug, not a reason to spin.
 MAX_ROUNDS = 50
+# What an evicted pod has to end: the node is short of something now. kubelet: immediateEvictionGracePeriodSeconds.
+EVICTION_GRACE = 1.0
 
 
 Work = Callable[[], Awaitable[None]]
@@ -90,6 +92,7 @@ class PodWorker:
         self._finished = rejection is not None or (pod.get("status") or {}).get("phase") in TERMINAL
         self._gone = False
         self._grace: float | None = None
+        self._hurry = False
         self._clock = parts.clock
         self._simulated = isinstance(parts.runtime, Simulation)
         self._wake = asyncio.Event()
@@ -115,7 +118,7 @@ class PodWorker:
     def evict(self, failure: Failure) -> None:
         """End the pod as Failed: the node needs what it uses. A pod that ends already stays as it is."""
         if not self._ending:
-            self._failure, self._finished = failure, True
+            self._failure, self._finished, self._hurry = failure, True, True
             self._interrupt()
             self._wake.set()
 
@@ -234,7 +237,7 @@ class PodWorker:
 
     async def _terminate(self) -> None:
         view = await self._look()
-        self._grace = grace_of(self._pod)
+        self._grace = EVICTION_GRACE if self._hurry else grace_of(self._pod)
         if not self._gone:
             self._publish(view, self._facts(view))
         if view.running or view.strangers:

@@ -13,8 +13,8 @@ from kube_actors.aio.clock import Clock
 from kube_actors.api.errors import Forbidden, Unauthorized
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.pod_manager import PodManager
-from kube_actors.node.runtime.interface import Runtime
-from kube_actors.node.stats import summary
+from kube_actors.node.runtime.interface import Runtime, Simulation
+from kube_actors.node.stats import Statistics
 from kube_actors.node.streams.dial import dial
 from kube_actors.node.streams.exec import attach, execute
 from kube_actors.node.streams.logs import stream_logs
@@ -33,7 +33,8 @@ class NodeServer:
         self._config, self._runtime, self._pods, self._clock = config, runtime, pods, clock
         self._targets = Targets(pods, runtime)
         self._server = Server([config.listener], [Service(NODE, self, config.callers)]) if config.serve else None
-        self._started_at = clock.now()
+        root = None if isinstance(runtime, Simulation) else config.root_dir
+        self._statistics = Statistics(config.name, runtime, lambda: pods.pods, root, clock.now())
 
     @property
     def address(self) -> str:
@@ -76,7 +77,7 @@ class NodeServer:
 
     async def Stats(self, request: Any, call: Call) -> Any:
         self._authorize(call)
-        body = await summary(self._config.name, self._runtime, self._pods.pods, self._started_at, self._clock.now())
+        body = await self._statistics.summary(self._clock.now())
         return pb.StatsResponse(summary=body)
 
     def _authorize(self, call: Call) -> None:

@@ -1,29 +1,85 @@
-"""Resource use of the node's pods in the form of kubelet's /stats/summary."""
+"""Resource use of the node and its pods in the form of kubelet's /stats/summary."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj, encoding
+from kube_actors.node.machine_use import machine_use
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, PodRecord, Runtime, RuntimeFailure
 
 
-async def summary(node: str, runtime: Runtime, pods: Iterable[Obj], started_at: float, now: float) -> bytes:
-    """The Summary as JSON. A container that ends while it is measured is left out."""
-    wanted = {str(pod["metadata"]["uid"]) for pod in pods}
-    shown: list[dict[str, Any]] = []
-    for record in await runtime.list_pods():
-        if record.uid in wanted:
-            shown.append(await _pod(runtime, record, now))
-    cpu = sum(pod["cpu"]["usageCoreNanoSeconds"] for pod in shown)
-    memory = sum(pod["memory"]["workingSetBytes"] for pod in shown)
-    body = {
-        "node": {"nodeName": node, "startTime": rfc3339(started_at), **_usage(cpu, memory, now)},
-        "pods": shown,
-    }
-    return encoding.dumps(body)
+class Statistics:
+    """`pods` are those of the node. `root` None: there is no machine, and the node uses what its pods use."""
+
+    def __init__(
+        self, node: str, runtime: Runtime, pods: Callable[[], Iterable[Obj]], root: Path | None, started_at: float
+    ) -> None:
+        self._node, self._runtime, self._pods, self._root = node, runtime, pods, root
+        self._started_at = started_at
+        self._meter = _Meter()
+        # So that the node has a rate at the first look already.
+        self._of_node([], started_at)
+
+    async def summary(self, now: float) -> bytes:
+        """The Summary as JSON. A container that ends while it is measured is left out."""
+        wanted = {str(pod["metadata"]["uid"]) for pod in self._pods()}
+        shown = [
+            await _pod(self._runtime, record, now) for record in await self._runtime.list_pods() if record.uid in wanted
+        ]
+        self._meter.read(shown, now)
+        body = {
+            "node": {"nodeName": self._node, "startTime": rfc3339(self._started_at), **self._of_node(shown, now)},
+            "pods": shown,
+        }
+        return encoding.dumps(body)
+
+    def _of_node(self, pods: list[dict[str, Any]], now: float) -> dict[str, Any]:
+        if self._root is not None:
+            use = machine_use(self._root, rfc3339(now))
+        else:
+            use = _usage(self._meter.total, sum(pod["memory"]["workingSetBytes"] for pod in pods), now)
+        self._meter.rate("", use["cpu"], now)
+        return use
+
+
+class _Meter:
+    """Adds usageNanoCores, what was used of the processor since the look before; who is new has no rate yet.
+
+    `total` is what all containers ever used: it never falls, as the sum of those that are there does.
+    """
+
+    def __init__(self) -> None:
+        self._before: dict[str, tuple[float, int]] = {}
+        self.total = 0
+
+    def read(self, pods: list[dict[str, Any]], now: float) -> None:
+        before = self._before
+        self._before = {"": before[""]} if "" in before else {}
+        for pod in pods:
+            uid = pod["podRef"]["uid"]
+            rates = []
+            for each in pod["containers"]:
+                # One that was restarted counts from zero again.
+                key = f"{uid}/{each['name']}/{each['startTime']}"
+                self.total += max(each["cpu"]["usageCoreNanoSeconds"] - before.get(key, (0.0, 0))[1], 0)
+                rates.append(self.rate(key, each["cpu"], now, before))
+            if rates:
+                pod["cpu"]["usageNanoCores"] = sum(rates)
+
+    def rate(
+        self, key: str, cpu: dict[str, Any], now: float, before: dict[str, tuple[float, int]] | None = None
+    ) -> int:
+        used = cpu["usageCoreNanoSeconds"]
+        at, used_before = (self._before if before is None else before).get(key, (now, 0))
+        self._before[key] = now, used
+        if now <= at:
+            return 0
+        cpu["usageNanoCores"] = int(max(used - used_before, 0) / (now - at))
+        return int(cpu["usageNanoCores"])
 
 
 async def _pod(runtime: Runtime, record: PodRecord, now: float) -> dict[str, Any]:
@@ -34,13 +90,11 @@ async def _pod(runtime: Runtime, record: PodRecord, now: float) -> dict[str, Any
                 containers.append(await _container(runtime, each, now))
             except RuntimeFailure:
                 continue
-    cpu = sum(each["cpu"]["usageCoreNanoSeconds"] for each in containers)
-    memory = sum(each["memory"]["workingSetBytes"] for each in containers)
     return {
         "podRef": {"name": record.name, "namespace": record.namespace, "uid": record.uid},
         "startTime": rfc3339(record.created_at),
         "containers": containers,
-        **_usage(cpu, memory, now),
+        **_together(containers, now),
     }
 
 
@@ -51,6 +105,12 @@ async def _container(runtime: Runtime, record: ContainerRecord, now: float) -> d
         "startTime": rfc3339(record.started_at),
         **_usage(stats.cpu_nanoseconds, stats.memory_bytes, now),
     }
+
+
+def _together(parts: Iterable[dict[str, Any]], now: float) -> dict[str, Any]:
+    known = list(parts)
+    cpu = sum(each["cpu"]["usageCoreNanoSeconds"] for each in known)
+    return _usage(cpu, sum(each["memory"]["workingSetBytes"] for each in known), now)
 
 
 def _usage(cpu: int, memory: int, now: float) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from kube_actors.api.resources import PODS
 from kube_actors.client.interface import Client
 from kube_actors.node.conditions import OWNED
 from kube_actors.node.static_pods import is_static
-from kube_actors.node.status import OWNED_FIELDS
+from kube_actors.node.status import DISRUPTION_TARGET, OWNED_FIELDS
 from kube_actors.rpc.errors import RpcError
 
 log = structlog.get_logger(__name__)
@@ -175,6 +175,8 @@ def changes(known: Obj, wanted: Obj) -> Obj:
 
 
 def _conditions(known: list[Obj], wanted: list[Obj]) -> list[Obj]:
-    """Ours as wanted, those of others as they are."""
+    """Ours as wanted, those of others as they are; why a pod was disrupted is told by whoever did it first."""
     others = [each for each in known if each.get("type") not in OWNED]
-    return [each for each in wanted if each.get("type") in OWNED] + others
+    told = any(each.get("type") == DISRUPTION_TARGET for each in others)
+    mine = (*OWNED,) if told else (*OWNED, DISRUPTION_TARGET)
+    return [each for each in wanted if each.get("type") in mine] + others

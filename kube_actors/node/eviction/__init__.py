@@ -1,7 +1,7 @@
 """Eviction: when the node runs short, pods go before the kernel takes its pick.
 
 every 10 s: signals of the machine (signals.py) -> thresholds that are met (thresholds.py)
-    -> the node's conditions, which stay for five minutes after the last time
+    -> the node's conditions, which stay for a while after the last time (five minutes, as with kubelet)
     -> one pod, the first by ranking.py, ends as Failed with the reason Evicted; the next look sees whether it helped
     -> pods whose emptyDir has grown beyond its limit end likewise (storage.py)
 

@@ -25,9 +25,8 @@ from kube_actors.node.status import EVICTED
 
 log = structlog.get_logger(__name__)
 
-# kubelet's housekeeping interval, and its evictionPressureTransitionPeriod.
+# kubelet's housekeeping interval.
 PERIOD = 10.0
-TRANSITION_SECONDS = 300.0
 
 
 class EvictionManager:
@@ -37,6 +36,7 @@ class EvictionManager:
     def __init__(
         self,
         thresholds: Sequence[Threshold],
+        pressure_seconds: float,
         read: Callable[[], Signals],
         runtime: Runtime,
         pods: Callable[[], Iterable[Obj]],
@@ -47,7 +47,8 @@ class EvictionManager:
         clock: Clock,
         owner: str,
     ) -> None:
-        self._thresholds, self._read, self._runtime = thresholds, read, runtime
+        self._thresholds, self._pressure_seconds = thresholds, pressure_seconds
+        self._read, self._runtime = read, runtime
         self._pods, self._volumes = pods, volumes
         self._reclaim, self._evict, self._changed = reclaim, evict, changed
         self._clock = clock
@@ -63,9 +64,9 @@ class EvictionManager:
 
     @property
     def pressures(self) -> frozenset[str]:
-        """The node conditions that hold: met within the last five minutes."""
+        """The node conditions that hold: met now or not long ago, so that they do not come and go."""
         now = self._clock.now()
-        return frozenset(kind for kind, at in self._met_at.items() if now - at < TRANSITION_SECONDS)
+        return frozenset(kind for kind, at in self._met_at.items() if now - at < self._pressure_seconds)
 
     def refuses(self, pod: Obj) -> Failure | None:
         """Why a new pod is not taken: under pressure only those that do not make it worse."""

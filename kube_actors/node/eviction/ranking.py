@@ -51,10 +51,9 @@ def ranked(pods: Iterable[Obj], uses: Mapping[str, Use], resource: str) -> list[
 
 def message(pod: Obj, use: Use, resource: str, threshold: int, available: int) -> str:
     """What the status and the event say, as kubelet words it."""
-    unit = "Ki" if resource in ("memory", "ephemeral-storage") else ""
 
     def amount(value: int) -> str:
-        return f"{value // 1024}{unit}" if unit else str(value)
+        return quantity.from_int(value, binary=resource in ("memory", "ephemeral-storage"))
 
     text = f"The node was low on resource: {resource}. "
     text += f"Threshold quantity: {amount(threshold)}, available: {amount(available)}. "

@@ -39,13 +39,17 @@ class ProcessCluster:
         self.kubeconfig = self.folder / "kubeconfig"
         self.log, self.data, self.home = self.folder / "kactl.log", self.folder / "data", self.folder / "home"
         self._config = self.folder / "config.yaml"
-        self._config.write_text(CONFIG.format(name=name) + config)
+        self.configure(config)
         self._uid, self._path = uid, path
         self.home.mkdir()
         if uid is not None:
             for each in (self.folder, self.home):
                 os.chown(each, uid, uid)
         self._process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, config: str) -> None:
+        """What the next start is to find."""
+        self._config.write_text(CONFIG.format(name=self.name) + config)
 
     @property
     def node_folder(self) -> Path:

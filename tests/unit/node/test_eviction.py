@@ -14,13 +14,14 @@ from kube_actors.aio.clock import LoopClock
 from kube_actors.api import Obj
 from kube_actors.api.errors import ConfigError
 from kube_actors.node.actions import Failure
-from kube_actors.node.eviction.manager import TRANSITION_SECONDS, EvictionManager
+from kube_actors.node.eviction.manager import EvictionManager
 from kube_actors.node.eviction.ranking import Use, message, ranked
 from kube_actors.node.eviction.signals import MEMORY, NODE_FS, Level, read_signals
 from kube_actors.node.eviction.storage import outgrown
 from kube_actors.node.eviction.thresholds import Threshold, parse
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, ContainerStats, PodRecord
 
+TRANSITION_SECONDS = 300.0
 MI = 1 << 20
 
 
@@ -70,8 +71,8 @@ def test_static_critical_and_ended_pods_are_left_alone() -> None:
 def test_the_message_is_kubelets() -> None:
     text = message(pod("p"), Use({"c": 5 * MI}), "memory", 100 * MI, 40 * MI)
     assert text == (
-        "The node was low on resource: memory. Threshold quantity: 102400Ki, available: 40960Ki. "
-        "Container c was using 5120Ki, request is 0, has larger consumption of memory. "
+        "The node was low on resource: memory. Threshold quantity: 100Mi, available: 40Mi. "
+        "Container c was using 5Mi, request is 0, has larger consumption of memory. "
     )
 
 
@@ -118,6 +119,7 @@ class Node:
         self.pods = [pod("small", "10Mi"), pod("big", "10Mi")]
         self.manager = EvictionManager(
             parse({MEMORY: "100Mi", NODE_FS: "100Mi"}),
+            TRANSITION_SECONDS,
             lambda: {MEMORY: Level(self.memory, 1000 * MI), NODE_FS: Level(self.disk, 1000 * MI)},
             OnePod(),  # type: ignore[arg-type]
             lambda: self.pods,

@@ -175,3 +175,10 @@ def test_resources_are_shown_while_the_container_runs() -> None:
     entry = status(make_pod(containers=[{"name": "c", "image": "web:1", "resources": resources}]), container())
     assert entry["qosClass"] == "Burstable"
     assert entry["containerStatuses"][0]["allocatedResources"] == {"cpu": "100m"}
+
+
+def test_the_reason_of_an_eviction_is_written_and_that_of_somebody_else_is_kept() -> None:
+    mine = {"type": "DisruptionTarget", "status": "True", "reason": "TerminationByKubelet"}
+    theirs = mine | {"reason": "PreemptionByScheduler"}
+    assert changes({"conditions": []}, {"conditions": [mine]}) == {"conditions": [mine]}
+    assert changes({"conditions": [theirs]}, {"conditions": [mine]}) == {}
