@@ -1,12 +1,19 @@
-"""What follows from a pod's spec: its quality of service, its effective resources."""
+"""What follows from a pod's spec and status: its quality of service, and what it takes of its node.
+
+The sums follow component-helpers' resource.PodRequests: init containers run one after the other before
+the others, except those that restart always (sidecars), which run along with all that comes after.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from kube_actors.api import Obj, quantity
+from kube_actors.api.meta import get_path
 
 _QOS_RESOURCES = ("cpu", "memory")
+_NEVER = ("PodResizePending", "Infeasible")
 
 
 def all_containers(spec: Obj) -> Iterable[Obj]:
@@ -38,3 +45,108 @@ def _qos_of(resources: list[Obj]) -> str:
 
 def _positive(amount: str | None) -> str | None:
     return amount if amount is not None and amount != "0" else None
+
+
+def amounts_of(resources: Mapping[str, Any] | None) -> dict[str, int]:
+    """Quantities as numbers: CPU in thousandths, everything else in whole units."""
+    return {
+        name: quantity.milli(value) if name == "cpu" else quantity.to_int(value)
+        for name, value in (resources or {}).items()
+    }
+
+
+def requests_of(spec: Obj, missing: Mapping[str, int] | None = None) -> dict[str, int]:
+    """What a pod asks of its node. `missing` is what a container counts for that does not ask."""
+    total: dict[str, int] = {}
+    for container in spec.get("containers") or ():
+        _add(total, _container_requests(container, missing))
+    # What init containers need at most: each with the sidecars that were started before it.
+    peak: dict[str, int] = {}
+    sidecars: dict[str, int] = {}
+    for container in spec.get("initContainers") or ():
+        needs = _container_requests(container, missing)
+        if container.get("restartPolicy") == "Always":
+            _add(total, needs)
+            _add(sidecars, needs)
+            needs = dict(sidecars)
+        else:
+            _add(needs, sidecars)
+        _max(peak, needs)
+    _max(total, peak)
+    whole = _requests(spec)
+    total.update((name, amount) for name, amount in amounts_of(whole).items() if _replaces(name))
+    _add(total, amounts_of(spec.get("overhead")))
+    return total
+
+
+def accounted(pod: Obj) -> Obj:
+    """The spec by which a pod counts on its node: with the largest of what each container asks for, was granted and
+    has. A resize that the node can never make does not count (determineContainerReqs)."""
+    spec: Obj = pod["spec"]
+    status: Obj = pod.get("status") or {}
+    known = {
+        each["name"]: each
+        for kind in ("containerStatuses", "initContainerStatuses")
+        for each in status.get(kind) or ()
+        if each.get("resources") or each.get("allocatedResources")
+    }
+    if not known and not status.get("allocatedResources"):
+        return spec
+    conditions = status.get("conditions") or ()
+    asks = not any((each.get("type"), each.get("reason")) == _NEVER for each in conditions)
+    changed: Obj = {}
+    for field in ("containers", "initContainers"):
+        items = spec.get(field) or []
+        new = [
+            _accounted(each, known.get(each["name"]), asks)
+            if field == "containers" or each.get("restartPolicy") == "Always"
+            else each
+            for each in items
+        ]
+        if any(one is not other for one, other in zip(new, items, strict=True)):
+            changed[field] = new
+    if spec.get("resources"):
+        changed |= {"resources": _accounted(spec, status, asks)["resources"]}
+    return spec | changed if changed else spec
+
+
+def _accounted(holder: Obj, status: Obj | None, asks: bool) -> Obj:
+    """A container, or the spec of a pod that has resources as a whole."""
+    asked = _requests(holder)
+    if status is None:
+        return holder
+    granted, applied = status.get("allocatedResources") or {}, _requests(status)
+    largest: dict[str, str] = dict(asked) if asks else {}
+    for amounts in (granted, applied):
+        for name, amount in amounts.items():
+            if name not in largest or quantity.compare(amount, largest[name]) > 0:
+                largest[name] = amount
+    if largest == asked:
+        return holder
+    return holder | {"resources": (holder.get("resources") or {}) | {"requests": largest}}
+
+
+def _requests(holder: Obj) -> Mapping[str, str]:
+    found: Mapping[str, str] = get_path(holder, "resources", "requests", default={})
+    return found
+
+
+def _container_requests(container: Obj, missing: Mapping[str, int] | None) -> dict[str, int]:
+    # The API server makes a limit the request where there is none; nobody has done so for a static pod.
+    limits: Mapping[str, str] = get_path(container, "resources", "limits", default={})
+    return dict(missing or {}) | amounts_of({**limits, **_requests(container)})
+
+
+def _replaces(name: str) -> bool:
+    """Whether the request of the pod as a whole replaces the sum of its containers'."""
+    return name in ("cpu", "memory") or name.startswith("hugepages-")
+
+
+def _add(total: dict[str, int], amounts: Mapping[str, int]) -> None:
+    for name, amount in amounts.items():
+        total[name] = total.get(name, 0) + amount
+
+
+def _max(total: dict[str, int], amounts: Mapping[str, int]) -> None:
+    for name, amount in amounts.items():
+        total[name] = max(total.get(name, 0), amount)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from kube_actors.node.runtime.interface import Limits
+
 
 @dataclass(frozen=True, slots=True)
 class CreateSandbox:
@@ -37,6 +39,8 @@ class KillContainer:
     message: str
     probe: str = ""
     hooks: bool = True
+    # It runs again whatever its restart policy says: only its definition has changed.
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,25 @@ class RemoveContainer:
     id: str
 
 
-Action = CreateSandbox | RemoveSandbox | StartContainer | KillContainer | RemoveContainer
+@dataclass(frozen=True, slots=True)
+class Update:
+    """A run and the limits that it shall have."""
+
+    id: str
+    name: str
+    limits: Limits
+    # Less memory than it has: to be refused while it uses more.
+    shrinks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ResizeContainers:
+    """Give containers that run other limits. One that fails holds back those behind it."""
+
+    updates: tuple[Update, ...]
+
+
+Action = CreateSandbox | RemoveSandbox | StartContainer | KillContainer | RemoveContainer | ResizeContainers
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,3 +97,5 @@ class Plan:
     finished: bool = False
     failure: Failure | None = None
     backing_off: tuple[BackingOff, ...] = ()
+    # Something that runs has not got yet what the pod was granted.
+    resizing: bool = False

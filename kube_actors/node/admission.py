@@ -3,15 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from kube_actors.api import Obj
-from kube_actors.api.quantity import milli
+from kube_actors.api.pods import accounted, amounts_of, requests_of
 from kube_actors.node.actions import Failure
 from kube_actors.node.conditions import FAILED, SUCCEEDED
-from kube_actors.node.resources import request_of
 
 _RESOURCES = ("cpu", "memory", "ephemeral-storage")
 NODE_AFFINITY = "NodeAffinity"
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """CPU in thousandths, everything else in whole units."""
+
+    resource: str
+    requested: int
+    used: int
+    capacity: int
+
+    @property
+    def text(self) -> str:
+        return f"{self.resource}, requested: {self.requested}, used: {self.used}, capacity: {self.capacity}"
+
+    def failure(self) -> Failure:
+        text = f"Pod was rejected: Node didn't have enough resource: {self.text}"
+        return Failure(f"OutOf{self.resource}", text)
 
 
 def admit(pod: Obj, others: Iterable[Obj], labels: Mapping[str, str], allocatable: Mapping[str, str]) -> Failure | None:
@@ -24,32 +42,30 @@ def admit(pod: Obj, others: Iterable[Obj], labels: Mapping[str, str], allocatabl
         return _predicate("NodePorts", "node(s) didn't have free ports for the requested pod ports")
     limit = int(allocatable.get("pods", "0") or 0)
     if limit and len(active) >= limit:
-        return _shortage("pods", 1, len(active), limit)
+        return Shortage("pods", 1, len(active), limit).failure()
+    shortage = lacking(requests_of(pod["spec"]), active, allocatable)
+    return shortage.failure() if shortage else None
+
+
+def too_much(asked: Mapping[str, int], allocatable: Mapping[str, str]) -> str:
+    """What of CPU and memory an empty node would not have, in kubelet's words; else nothing."""
+    for name in ("memory", "cpu"):
+        capacity = amounts_of(allocatable).get(name, 0)
+        if asked.get(name, 0) > capacity:
+            return f"{name}, requested: {asked[name]}, capacity: {capacity}"
+    return ""
+
+
+def lacking(asked: Mapping[str, int], others: Iterable[Obj], allocatable: Mapping[str, str]) -> Shortage | None:
+    """What the node has too little of beside `others`, as they were granted, the first of it."""
     # What the node does not have is left to those who schedule: kubelet ignores it too.
-    for resource in (*_RESOURCES, *(name for name in allocatable if "/" in name)):
-        wanted = requested(pod, resource)
-        if wanted and resource in allocatable:
-            used, capacity = sum(requested(each, resource) for each in active), milli(allocatable[resource])
-            if used + wanted > capacity:
-                unit = 1 if resource == "cpu" else 1000
-                return _shortage(resource, wanted // unit, used // unit, capacity // unit)
+    names = [name for name in (*_RESOURCES, *(each for each in allocatable if "/" in each)) if name in allocatable]
+    taken = [requests_of(accounted(each)) for each in others]
+    for name, capacity in amounts_of({name: allocatable[name] for name in names}).items():
+        used = sum(each.get(name, 0) for each in taken)
+        if asked.get(name) and used + asked[name] > capacity:
+            return Shortage(name, asked[name], used, capacity)
     return None
-
-
-def requested(pod: Obj, resource: str) -> int:
-    """Thousandths of the resource that the pod asks for: its containers together, or its largest init container."""
-    spec = pod["spec"]
-    regular = sum(milli(request_of(each, resource)) for each in spec.get("containers") or ())
-    sidecars = largest = 0
-    for each in spec.get("initContainers") or ():
-        amount = milli(request_of(each, resource))
-        if each.get("restartPolicy") == "Always":
-            sidecars += amount
-            largest = max(largest, sidecars)
-        else:
-            largest = max(largest, sidecars + amount)
-    overhead = milli((spec.get("overhead") or {}).get(resource, "0"))
-    return max(regular + sidecars, largest) + overhead
 
 
 def host_ports(pod: Obj) -> set[tuple[str, str, int]]:
@@ -68,8 +84,3 @@ def _clash(wanted: set[tuple[str, str, int]], taken: set[tuple[str, str, int]]) 
 
 def _predicate(name: str, why: str) -> Failure:
     return Failure(name, f"Pod was rejected: Predicate {name} failed: {why}")
-
-
-def _shortage(resource: str, requested: int, used: int, capacity: int) -> Failure:
-    text = f"{resource}, requested: {requested}, used: {used}, capacity: {capacity}"
-    return Failure(f"OutOf{resource}", f"Pod was rejected: Node didn't have enough resource: {text}")

@@ -8,10 +8,13 @@ from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
 from kube_actors.node.container_status import has_started, is_ready
 from kube_actors.node.facts import Facts
+from kube_actors.node.resize_state import IN_PROGRESS, PENDING, resize_conditions
 from kube_actors.node.view import ContainerView, PodView, Role
 
 SUCCEEDED, FAILED = "Succeeded", "Failed"
-OWNED = ("PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled")
+OWNED = (
+    "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", PENDING, IN_PROGRESS,
+)  # fmt: skip
 
 
 def pod_conditions(pod: Obj, view: PodView, facts: Facts, phase: str, now: float) -> list[Obj]:
@@ -24,6 +27,7 @@ def pod_conditions(pod: Obj, view: PodView, facts: Facts, phase: str, now: float
         _ready(pod, containers_ready, old),
         containers_ready,
         {"type": "PodScheduled", "status": "True"},
+        *(resize_conditions(facts.resize) if phase not in (SUCCEEDED, FAILED) else ()),
     ]
     generation = pod["metadata"].get("generation")
     mine = [_stamped(draft, old, generation, now) for draft in drafts]
@@ -93,7 +97,7 @@ def _stamped(draft: Obj, old: Sequence[Obj], generation: int | None, now: float)
         "lastProbeTime": None,
         "lastTransitionTime": known["lastTransitionTime"] if same else rfc3339(now),
     }
-    return stamped | {"observedGeneration": generation} if generation else stamped
+    return {"observedGeneration": generation} | stamped if generation else stamped
 
 
 def _bool(value: bool) -> str:

@@ -18,7 +18,7 @@ from kube_actors.node.field_refs import PodAddresses
 from kube_actors.node.images.pulled import image_ref
 from kube_actors.node.plan import spec_hash
 from kube_actors.node.references import References
-from kube_actors.node.resources import limits_of
+from kube_actors.node.resources import limits_of, oom_score_adj
 from kube_actors.node.runtime.interface import ContainerSpec, DeviceGrant, Image, Mount
 from kube_actors.node.security import security_of
 
@@ -65,7 +65,8 @@ class ContainerSpecs:
             env=tuple(env.items()),
             working_dir=str(container.get("workingDir") or ""),
             mounts=tuple(mounts),
-            limits=limits_of(pod, container, self._node_memory),
+            limits=limits_of(pod, container),
+            oom_score_adj=oom_score_adj(pod, container, self._node_memory),
             security=security_of(pod, container, image),
             stdin=bool(container.get("stdin")),
             stdin_once=bool(container.get("stdinOnce")),

@@ -8,6 +8,7 @@ from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
 from kube_actors.node.backoff import duration, ready_at
 from kube_actors.node.facts import HEALTHY, Facts
+from kube_actors.node.resources import applied
 from kube_actors.node.restarts import restarts
 from kube_actors.node.view import ContainerView, Role, Run
 
@@ -47,7 +48,7 @@ def container_status(view: ContainerView, frame: Frame) -> Obj:
     }
     if run is not None and run.id:
         status["containerID"] = run.id
-    return status | _resources(view.spec, view.running) | _mounts(view.spec)
+    return status | _resources(view) | _mounts(view.spec)
 
 
 def is_ready(view: ContainerView, facts: Facts) -> bool:
@@ -111,11 +112,13 @@ def full_name(pod: Obj) -> str:
     return f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
 
 
-def _resources(spec: Obj, running: bool) -> Obj:
-    resources = spec.get("resources") or {}
-    if not running or not resources:
+def _resources(view: ContainerView) -> Obj:
+    """What was granted, and what is in force of it. The API server takes a status without for a node that cannot
+    resize."""
+    resources = view.spec.get("resources") or {}
+    if view.latest is None or view.role is Role.EPHEMERAL:
         return {}
-    shown: Obj = {"resources": resources}
+    shown: Obj = {"resources": applied(resources, view.latest.limits) if view.running else resources}
     if resources.get("requests"):
         shown["allocatedResources"] = resources["requests"]
     return shown

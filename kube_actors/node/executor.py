@@ -14,6 +14,7 @@ from kube_actors.node.actions import (
     KillContainer,
     RemoveContainer,
     RemoveSandbox,
+    ResizeContainers,
     StartContainer,
 )
 from kube_actors.node.config import NodeConfig
@@ -31,7 +32,8 @@ from kube_actors.node.ipam import AddressPool
 from kube_actors.node.killer import Killer, grace_of
 from kube_actors.node.memory import PodMemory
 from kube_actors.node.node_events import NORMAL, WARNING, PodEvents
-from kube_actors.node.runtime.interface import Mount, Runtime, RuntimeFailure, Simulation
+from kube_actors.node.resizes import Resizes
+from kube_actors.node.runtime.interface import Mount, NoSuchContainer, Runtime, RuntimeFailure, Simulation
 from kube_actors.node.sandbox import sandbox_spec
 from kube_actors.node.termination_message import message_mount
 from kube_actors.node.view import PodView, specs
@@ -68,8 +70,8 @@ class Parts:
 class Executor:
     """Stateless: what it learns goes into the pod's memory."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
+    def __init__(self, parts: Parts, resizes: Resizes) -> None:
+        self._parts, self._resizes = parts, resizes
         self._simulated = isinstance(parts.runtime, Simulation)
 
     async def perform(self, action: Action, pod: Obj, view: PodView, memory: PodMemory) -> None:
@@ -86,9 +88,11 @@ class Executor:
             await self._parts.runtime.remove_sandbox(action.sandbox_id)
         elif isinstance(action, KillContainer):
             await self._kill(action, pod, view, memory)
+        elif isinstance(action, ResizeContainers):
+            await self._resize(action, pod, memory)
         elif isinstance(action, RemoveContainer):
             await self._parts.runtime.remove_container(action.id)
-            memory.messages.pop(action.id, None)
+            memory.forget(action.id)
 
     async def _create_sandbox(self, action: CreateSandbox, pod: Obj, memory: PodMemory) -> None:
         parts = self._parts
@@ -192,6 +196,35 @@ class Executor:
             grace = float(probe.get("terminationGracePeriodSeconds") or grace)
         await self._parts.killer.kill(pod, container, action.id, view.ip, grace, action.message, hooks=action.hooks)
         memory.doomed.discard(action.id)
+        if action.replaced:
+            memory.replaced.add(action.id)
+
+    async def _resize(self, action: ResizeContainers, pod: Obj, memory: PodMemory) -> None:
+        runtime = self._parts.runtime
+        try:
+            refusal = await self._too_small(action)
+            for each in action.updates if not refusal else ():
+                await runtime.update_limits(each.id, each.limits)
+                memory.limits[each.id] = each.limits
+        except NoSuchContainer:
+            # It has ended meanwhile: its next run starts with the new limits.
+            return
+        except RuntimeFailure as error:
+            refusal = str(error)
+        if refusal:
+            self._resizes.fail(pod, refusal)
+
+    async def _too_small(self, action: ResizeContainers) -> str:
+        """Why memory cannot be taken away now: below what is in use the kernel would kill."""
+        faults = []
+        for each in action.updates:
+            limit = each.limits.memory_bytes
+            if each.shrinks and (used := (await self._parts.runtime.stats(each.id)).memory_bytes) > limit:
+                faults.append(
+                    f'attempting to set container "{each.name}" memory limit ({limit}) below current usage ({used})'
+                )
+        shown = ", ".join(faults)
+        return f"cannot decrease memory limits: {shown if len(faults) == 1 else f'[{shown}]'}" if faults else ""
 
     def _wait(self, pod: Obj, memory: PodMemory, name: str, reason: str, message: str, retry_at: float) -> None:
         memory.waiting[name] = Waiting(reason, message, retry_at)

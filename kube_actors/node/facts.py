@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kube_actors.node.backoff import BackoffEntry
+from kube_actors.node.resize_state import NO_RESIZE, ResizeState
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,3 +42,4 @@ class Facts:
     backoff: Mapping[str, BackoffEntry] = field(default_factory=dict)
     waiting: Mapping[str, Waiting] = field(default_factory=dict)
     doomed: frozenset[str] = frozenset()
+    resize: ResizeState = NO_RESIZE

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from kube_actors.node.backoff import BackoffEntry, advanced
 from kube_actors.node.facts import Facts, Probed, Waiting
+from kube_actors.node.resize_state import NO_RESIZE, ResizeState
+from kube_actors.node.runtime.interface import Limits
 
 
 @dataclass(slots=True)
@@ -19,19 +21,30 @@ class PodMemory:
     doomed: set[str] = field(default_factory=set)
     # Termination messages by container id, read once when the run ended.
     messages: dict[str, str] = field(default_factory=dict)
+    # Runs that were ended to run anew with another definition.
+    replaced: set[str] = field(default_factory=set)
+    # The limits that runs were given since the agent has started, by container id.
+    limits: dict[str, Limits] = field(default_factory=dict)
     # Backoffs that have had their event: container name and attempt.
     announced: set[tuple[str, int]] = field(default_factory=set)
     # ConfigMaps and Secrets that volumes are made of were looked at.
     refreshed_at: float = 0.0
 
-    def facts(self, probed: Mapping[str, Probed]) -> Facts:
+    def facts(self, probed: Mapping[str, Probed], resize: ResizeState = NO_RESIZE) -> Facts:
         return Facts(
             started_at=self.started_at,
             probed=probed,
             backoff=self.backoff,
             waiting=self.waiting,
             doomed=frozenset(self.doomed),
+            resize=resize,
         )
+
+    def forget(self, container_id: str) -> None:
+        """The run is gone from the runtime."""
+        self.messages.pop(container_id, None)
+        self.limits.pop(container_id, None)
+        self.replaced.discard(container_id)
 
     def attempted(self, name: str, after: float | None, now: float) -> None:
         """A start was made; where it follows a run that ended at `after`, the next one waits longer."""

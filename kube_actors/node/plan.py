@@ -23,10 +23,13 @@ from kube_actors.node.actions import (
     Plan,
     RemoveContainer,
     RemoveSandbox,
+    ResizeContainers,
     StartContainer,
+    Update,
 )
 from kube_actors.node.backoff import ready_at
 from kube_actors.node.facts import HEALTHY, Facts
+from kube_actors.node.resources import limits_of
 from kube_actors.node.restarts import ALWAYS, restarts
 from kube_actors.node.view import ContainerView, PodView, Role
 
@@ -40,9 +43,11 @@ class _Draft:
     actions: list[Action] = field(default_factory=list)
     wakes: list[float] = field(default_factory=list)
     backing_off: list[BackingOff] = field(default_factory=list)
+    resizing: bool = False
 
     def plan(self) -> Plan:
-        return Plan(tuple(self.actions), min(self.wakes, default=None), backing_off=tuple(self.backing_off))
+        wake_at = min(self.wakes, default=None)
+        return Plan(tuple(self.actions), wake_at, backing_off=tuple(self.backing_off), resizing=self.resizing)
 
 
 def plan_pod(pod: Obj, view: PodView, facts: Facts, now: float) -> Plan:
@@ -98,6 +103,7 @@ def _plan_sandbox(view: PodView, draft: _Draft) -> None:
 
 
 def _plan_containers(pod: Obj, view: PodView, facts: Facts, now: float, draft: _Draft) -> None:
+    _plan_resize(pod, view, facts, now, draft)
     for each in view.running:
         _plan_kill(each, facts, draft)
     for stranger in view.strangers:
@@ -120,10 +126,42 @@ def _plan_kill(view: ContainerView, facts: Facts, draft: _Draft) -> None:
     elif probed.failed:
         message = f"Container {view.name} failed {probed.failed} probe, will be restarted"
         draft.actions.append(KillContainer(run.id, view.name, message, probe=probed.failed))
-    elif run.spec_hash and run.spec_hash != spec_hash(view.spec):
-        draft.actions.append(
-            KillContainer(run.id, view.name, f"Container {view.name} definition changed, will be restarted")
-        )
+    elif _is_outdated(view):
+        resized = run.spec_hash.partition(" ")[0] == str(view.spec.get("image"))
+        message = "resize requires restart" if resized else "definition changed, will be restarted"
+        draft.actions.append(KillContainer(run.id, view.name, f"Container {view.name} {message}", replaced=True))
+        draft.resizing = draft.resizing or resized
+
+
+def _is_outdated(view: ContainerView) -> bool:
+    run = view.latest
+    return run is not None and bool(run.spec_hash) and run.spec_hash != spec_hash(view.spec)
+
+
+def _plan_resize(pod: Obj, view: PodView, facts: Facts, now: float, draft: _Draft) -> None:
+    """Bring what runs to the limits that were granted, in place. Without a resize nothing is looked at: what the
+    runtime made of the limits at the start of a container is its business."""
+    progress = facts.resize.progress
+    if progress is None:
+        return
+    updates = [_update(pod, each) for each in view.of(Role.SIDECAR, Role.REGULAR) if not _is_outdated(each)]
+    due = [each for each in updates if each is not None]
+    if not due:
+        return
+    draft.resizing = True
+    if progress.retry_at > now:
+        draft.wakes.append(progress.retry_at)
+        return
+    # Who gives memory back comes before who takes it.
+    draft.actions.append(ResizeContainers(tuple(sorted(due, key=lambda each: not each.shrinks))))
+
+
+def _update(pod: Obj, view: ContainerView) -> Update | None:
+    run, limits = view.latest, limits_of(pod, view.spec)
+    if run is None or not run.running or run.limits is None or run.limits == limits:
+        return None
+    shrinks = bool(limits.memory_bytes) and not 0 < run.limits.memory_bytes <= limits.memory_bytes
+    return Update(run.id, view.name, limits, shrinks)
 
 
 def _plan_initialization(pod: Obj, view: PodView, facts: Facts, now: float, draft: _Draft) -> bool:
@@ -171,8 +209,16 @@ def _plan_start(pod: Obj, view: ContainerView, facts: Facts, now: float, draft: 
 
 
 def spec_hash(container: Obj) -> str:
-    """What of a running container's definition may change by an update that restarts it: its image."""
-    return str(container.get("image") or "")
+    """What of a running container's definition may change by an update that restarts it: its image, and resources
+    whose resizePolicy says so."""
+    resources = container.get("resources") or {}
+    restarting = [
+        f"{kind}.{policy['resourceName']}={(resources.get(kind) or {}).get(policy['resourceName'], '')}"
+        for policy in container.get("resizePolicy") or ()
+        if policy.get("restartPolicy") == "RestartContainer"
+        for kind in ("requests", "limits")
+    ]
+    return " ".join([str(container.get("image") or ""), *restarting])
 
 
 def restart_policy(pod: Obj) -> str:

@@ -24,6 +24,7 @@ from kube_actors.node.gate import Gate
 from kube_actors.node.node_events import WARNING
 from kube_actors.node.pod_worker import Phase, PodWorker
 from kube_actors.node.prober.manager import Prober
+from kube_actors.node.resizes import Resizes
 from kube_actors.node.runtime.interface import ContainerState, PodRecord, Simulation
 from kube_actors.node.static_pods import is_static
 from kube_actors.node.status_manager import StatusManager
@@ -55,6 +56,7 @@ class PodManager:
         # Pods that wait for a fresh look at the Node.
         self._doubtful: dict[str, Obj] = {}
         self._seen: dict[str, PodRecord] = {}
+        self._resizes = Resizes(parts.allocatable, parts.events, parts.clock, self._asking, self.poke)
         # When the runtime last answered, for the node's Ready condition.
         self.runtime_answered_at = parts.clock.now()
         self._answers = True
@@ -65,9 +67,15 @@ class PodManager:
         return [worker.pod for worker in self._workers.values()]
 
     @property
-    def _active(self) -> list[Obj]:
-        """The pods that hold resources and ports."""
-        return [worker.pod for worker in self._workers.values() if worker.phase not in OVER]
+    def _active(self) -> list[PodWorker]:
+        """Of the pods that hold resources and ports."""
+        return [worker for worker in self._workers.values() if worker.phase not in OVER]
+
+    def _asking(self) -> list[Obj]:
+        return [worker.asking for worker in self._active]
+
+    def _refuses(self, pod: Obj) -> Failure | None:
+        return self._gate.refuses(pod, [worker.granted for worker in self._active])
 
     def find(self, namespace: str, name: str, uid: str = "") -> Obj | None:
         """The pod of that name; of that uid where it is given. The API knows a static pod by its mirror's uid."""
@@ -101,11 +109,12 @@ class PodManager:
         worker = self._workers.get(uid)
         if worker is not None:
             worker.update_pod(obj)
+            self._resizes.asked(worker.asking)
             return
         if uid in self._doubtful:
             self._doubtful[uid] = obj
             return
-        rejection = self._gate.refuses(obj, self._active)
+        rejection = self._refuses(obj)
         if rejection is not None and rejection.reason == NODE_AFFINITY:
             # Whoever labels a node and then makes a pod for it may be faster than we hear of it.
             self._doubtful[uid] = obj
@@ -120,13 +129,14 @@ class PodManager:
             log.info("the Node cannot be read", node=self._parts.config.name, error=str(error))
         pod = self._doubtful.pop(uid, None)
         if pod is not None:
-            self._admit(pod, self._gate.refuses(pod, self._active))
+            self._admit(pod, self._refuses(pod))
 
     def _admit(self, obj: Obj, rejection: Failure | None) -> None:
         if rejection is not None:
             self._parts.events.pod(obj, WARNING, rejection.reason, rejection.message.removeprefix("Pod was rejected: "))
-        worker = PodWorker(obj, self._parts, self._statuses, self._prober, self._tasks, rejection=rejection)
-        self._begin(worker)
+        self._begin(self._worker(obj, rejection))
+        if rejection is None:
+            self._resizes.begin(obj)
 
     def on_update(self, old: Obj, new: Obj) -> None:
         if uid_of(old) != uid_of(new):
@@ -175,6 +185,7 @@ class PodManager:
     async def _relist_forever(self, informer: Informer) -> None:
         # Before the first list nobody can say which pods are wanted.
         await informer.synced()
+        self._resizes.start()
         while True:
             try:
                 self._compare(await self._parts.runtime.list_pods())
@@ -222,9 +233,13 @@ class PodManager:
             "metadata": {"namespace": record.namespace, "name": record.name, "uid": record.uid},
             "spec": {"containers": [{"name": name} for name in names]},
         }
-        worker = PodWorker(pod, self._parts, self._statuses, self._prober, self._tasks)
+        worker = self._worker(pod)
         worker.update_pod(None)
         return worker
+
+    def _worker(self, pod: Obj, rejection: Failure | None = None) -> PodWorker:
+        parts = (self._parts, self._statuses, self._prober, self._resizes, self._tasks)
+        return PodWorker(pod, *parts, rejection=rejection)
 
     def _begin(self, worker: PodWorker) -> None:
         metadata = worker.pod["metadata"]

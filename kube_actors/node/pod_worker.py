@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from enum import Enum
 
 import structlog
@@ -35,6 +36,7 @@ from kube_actors.node.memory import PodMemory
 from kube_actors.node.node_events import WARNING
 from kube_actors.node.plan import plan_pod
 from kube_actors.node.prober.manager import Prober
+from kube_actors.node.resizes import Resizes
 from kube_actors.node.runtime.interface import PodRecord, RuntimeFailure, Simulation
 from kube_actors.node.status import TERMINAL, Situation, pod_status
 from kube_actors.node.status_manager import StatusManager
@@ -78,6 +80,7 @@ class PodWorker:
         parts: Parts,
         statuses: StatusManager,
         prober: Prober,
+        resizes: Resizes,
         tasks: Tasks,
         *,
         rejection: Failure | None = None,
@@ -85,7 +88,8 @@ class PodWorker:
         self._pod = pod
         self._uid = str(pod["metadata"]["uid"])
         self._parts, self._statuses, self._prober, self._tasks = parts, statuses, prober, tasks
-        self._executor = Executor(parts)
+        self._resizes = resizes
+        self._executor = Executor(parts, resizes)
         self._memory = PodMemory(started_at=parts.clock.now())
         self._failure = rejection
         # A phase that somebody writes later is set right; one from before the agent's start is true.
@@ -104,6 +108,17 @@ class PodWorker:
     @property
     def pod(self) -> Obj:
         return self._pod
+
+    @property
+    def asking(self) -> Obj:
+        """The pod as it asks, with the latest status known, which may not have reached the API yet."""
+        status = self._statuses.get(self._uid)
+        return self._pod if status is None else self._pod | {"status": (self._pod.get("status") or {}) | status}
+
+    @property
+    def granted(self) -> Obj:
+        """`asking`, with the resources that the node grants it."""
+        return self._resizes.granted(self.asking)
 
     def update_pod(self, pod: Obj | None) -> None:
         """The pod as it is in the API now; None: it is not there any more."""
@@ -138,6 +153,7 @@ class PodWorker:
         self._prober.stop_killing(self._uid)
         await self._insist(self._terminate)
         self.phase = Phase.TERMINATED
+        self._resizes.room()
         await self._insist(self._release)
         while not self._gone:
             await self._wait(None)
@@ -171,24 +187,32 @@ class PodWorker:
             view = await self._look()
             now = self._clock.now()
             facts = self._facts(view)
-            plan = plan_pod(self._with_status(), view, facts, now)
+            pod = self.granted
+            plan = plan_pod(pod, view, facts, now)
             if plan.finished:
                 self._finished, self._failure = True, plan.failure
                 return
+            resized = facts.resize.progress is not None and not plan.resizing
+            if resized:
+                self._resizes.complete(pod)
+                facts = replace(facts, resize=self._resizes.state(self._uid))
             self._publish(view, facts)
+            if resized:
+                # Its status tells now what it gave back.
+                self._resizes.room()
             self._announce(plan)
             if not plan.actions:
                 self._wake_at = await self._refresh(plan.wake_at, now)
                 return
             for action in plan.actions:
-                await self._executor.perform(action, self._pod, view, self._memory)
+                await self._executor.perform(action, pod, view, self._memory)
         raise RuntimeFailure(f"the plans of the pod do not come to rest after {MAX_ROUNDS} rounds")
 
     async def _look(self) -> PodView:
         record = await self._parts.runtime.pod(self._uid)
         await self._read_messages(record)
-        status = self._statuses.get(self._uid) or self._pod.get("status")
-        return view_pod(self._pod, record, status, self._memory.messages)
+        pod, memory = self.granted, self._memory
+        return view_pod(pod, record, pod.get("status"), memory.messages, memory.limits, memory.replaced)
 
     async def _read_messages(self, record: PodRecord | None) -> None:
         """Termination messages of runs that have ended since the last look."""
@@ -202,18 +226,13 @@ class PodWorker:
 
     def _facts(self, view: PodView) -> Facts:
         address = self._parts.config.advertise_address
-        return self._memory.facts(self._prober.sync(self._with_status(), view, address))
-
-    def _with_status(self) -> Obj:
-        """The pod with the latest status known, which may not have reached the API yet."""
-        status = self._statuses.get(self._uid)
-        return self._pod if status is None else self._pod | {"status": (self._pod.get("status") or {}) | status}
+        return self._memory.facts(self._prober.sync(self.granted, view, address), self._resizes.state(self._uid))
 
     def _publish(self, view: PodView, facts: Facts, *, over: bool = False) -> None:
         situation = Situation(
             self._parts.config.advertise_address, self._clock.now(), over, self._failure if over else None
         )
-        self._statuses.set(self._pod, pod_status(self._with_status(), view, facts, situation))
+        self._statuses.set(self._pod, pod_status(self.granted, view, facts, situation))
 
     def _announce(self, plan: Plan) -> None:
         for each in plan.backing_off:
@@ -269,6 +288,7 @@ class PodWorker:
         self._parts.addresses.release(self._uid)
         self._statuses.forget(self._uid)
         self._prober.forget(self._uid)
+        self._resizes.forget(self._uid)
 
     # Steps that can be cut short
 

@@ -5,15 +5,16 @@ Formulas are kubelet's: pkg/kubelet/cm/helpers_linux.go and pkg/kubelet/qos/poli
 
 from __future__ import annotations
 
-from kube_actors.api import Obj
-from kube_actors.api.quantity import milli, parse, to_int
+from kube_actors.api import Obj, pods
+from kube_actors.api.quantity import from_int, from_milli, milli, parse, to_int
 from kube_actors.node.runtime.interface import Limits
 
 MIN_SHARES, MAX_SHARES = 2, 262_144
 PERIOD_US = 100_000
 MIN_QUOTA_US = 1_000
 
-GUARANTEED, BURSTABLE, BEST_EFFORT = "Guaranteed", "Burstable", "BestEffort"
+GUARANTEED, BEST_EFFORT = "Guaranteed", "BestEffort"
+NODE_CRITICAL = "system-node-critical"
 
 
 def shares_of(milli_cpu: int) -> int:
@@ -39,42 +40,73 @@ def limit_of(container: Obj, resource: str) -> str:
     return str(((container.get("resources") or {}).get("limits") or {}).get(resource, "0"))
 
 
-def limits_of(pod: Obj, container: Obj, node_memory: int) -> Limits:
-    """What the kernel enforces for the container."""
-    return Limits(
-        cpu_shares=shares_of(milli(request_of(container, "cpu"))),
-        cpu_quota_us=quota_of(milli(limit_of(container, "cpu"))),
-        memory_bytes=to_int(limit_of(container, "memory")),
-        oom_score_adj=oom_score_adj(pod, container, node_memory),
-    )
+def limits_of(pod: Obj, container: Obj) -> Limits:
+    """What the kernel enforces for the container. A limit of the pod as a whole holds for every container without
+    one of its own."""
+    cpu, memory = (_effective_limit(pod, container, resource) for resource in ("cpu", "memory"))
+    request = ((container.get("resources") or {}).get("requests") or {}).get("cpu", cpu)
+    return Limits(cpu_shares=shares_of(milli(request)), cpu_quota_us=quota_of(milli(cpu)), memory_bytes=to_int(memory))
+
+
+def _effective_limit(pod: Obj, container: Obj, resource: str) -> str:
+    own = limit_of(container, resource)
+    return own if parse(own) else limit_of(pod["spec"], resource)
+
+
+def applied(resources: Obj, limits: Limits | None) -> Obj:
+    """The resources of a container as they are in force: those granted, with the runtime's amounts where it has
+    others. What the kernel cannot tell apart is shown as it was granted; a limit that is not in force is not shown.
+    """
+    if limits is None:
+        return resources
+    shown: Obj = {kind: dict(amounts) for kind, amounts in resources.items() if isinstance(amounts, dict)}
+    granted, asked = shown.get("limits", {}), shown.get("requests", {})
+    if "cpu" in granted and quota_of(milli(granted["cpu"])) != limits.cpu_quota_us:
+        _show(granted, "cpu", from_milli(limits.cpu_quota_us * 1000 // PERIOD_US))
+    if "memory" in granted and to_int(granted["memory"]) != limits.memory_bytes:
+        _show(granted, "memory", from_int(limits.memory_bytes, binary=True))
+    if "cpu" in asked and shares_of(milli(asked["cpu"])) != limits.cpu_shares:
+        _show(asked, "cpu", from_milli(-(-limits.cpu_shares * 1000 // 1024)))
+    return {kind: shown.get(kind, value) for kind, value in resources.items() if shown.get(kind, value)}
+
+
+def _show(amounts: Obj, name: str, amount: str) -> None:
+    if amount == "0":
+        del amounts[name]
+    else:
+        amounts[name] = amount
 
 
 def oom_score_adj(pod: Obj, container: Obj, node_memory: int) -> int:
     """Who dies first when memory runs out: best effort, then those that use more than they asked for."""
-    if int(pod["spec"].get("priority") or 0) >= 2_000_000_000:
-        return -997
     qos = qos_class(pod)
-    if qos == GUARANTEED:
+    if qos == GUARANTEED or pod["spec"].get("priorityClassName") == NODE_CRITICAL:
         return -997
     if qos == BEST_EFFORT or node_memory <= 0:
         return 1000
-    adjusted = 1000 - 1000 * to_int(request_of(container, "memory")) // node_memory
+    request = _memory_request(container)
+    if container.get("restartPolicy") == "Always" and container in (pod["spec"].get("initContainers") or ()):
+        # A sidecar goes no sooner than the containers that need it.
+        request = max(request, min(map(_memory_request, pod["spec"]["containers"])))
+    adjusted = 1000 - 1000 * (request + _share_of_whole(pod["spec"])) // node_memory
     # Above guaranteed and below best effort, whatever was asked for.
     return max(3, 999 if adjusted == 1000 else adjusted)
 
 
+def _memory_request(container: Obj) -> int:
+    return to_int(request_of(container, "memory"))
+
+
+def _share_of_whole(spec: Obj) -> int:
+    """What a container has of the memory that the pod as a whole asks for beyond its containers."""
+    whole = ((spec.get("resources") or {}).get("requests") or {}).get("memory")
+    if whole is None:
+        return 0
+    sidecars = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
+    counted = [*sidecars, *(spec.get("containers") or ())]
+    return max(0, to_int(whole) - sum(map(_memory_request, counted))) // max(1, len(counted))
+
+
 def qos_class(pod: Obj) -> str:
     """Guaranteed, Burstable or BestEffort; what the API server wrote at creation comes first."""
-    known = (pod.get("status") or {}).get("qosClass")
-    if known:
-        return str(known)
-    spec = pod["spec"]
-    containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
-    amounts = [
-        (parse(request_of(each, resource)), parse(limit_of(each, resource)))
-        for each in containers
-        for resource in ("cpu", "memory")
-    ]
-    if not any(request or limit for request, limit in amounts):
-        return BEST_EFFORT
-    return GUARANTEED if all(limit and request == limit for request, limit in amounts) else BURSTABLE
+    return str((pod.get("status") or {}).get("qosClass") or pods.qos_class(pod["spec"]))

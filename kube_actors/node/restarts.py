@@ -26,6 +26,8 @@ def restarts(pod: Obj, view: ContainerView, run: Run) -> bool:
     """Whether the container is to run again after `run` ended."""
     if view.role is Role.EPHEMERAL:
         return False
+    if run.replaced:
+        return True
     if view.role is not Role.SIDECAR and _rule_says_restart(view.spec, run.exit_code):
         return True
     policy = policy_of(pod, view)

@@ -23,6 +23,7 @@ EVICTED, DISRUPTION_TARGET = "Evicted", "DisruptionTarget"
 OWNED_FIELDS = (
     "phase", "conditions", "message", "reason", "hostIP", "hostIPs", "podIP", "podIPs", "startTime", "qosClass",
     "initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses", "observedGeneration",
+    "resources", "allocatedResources",
 )  # fmt: skip
 
 
@@ -65,6 +66,9 @@ def pod_status(pod: Obj, view: PodView, facts: Facts, situation: Situation) -> O
     generation = pod["metadata"].get("generation")
     if generation:
         status["observedGeneration"] = generation
+    whole = pod["spec"].get("resources")
+    if whole:
+        status |= {"resources": whole} | ({"allocatedResources": whole["requests"]} if whole.get("requests") else {})
     for key, roles in (
         ("initContainerStatuses", (Role.INIT, Role.SIDECAR)),
         ("containerStatuses", (Role.REGULAR,)),

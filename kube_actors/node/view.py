@@ -6,13 +6,13 @@ it belong to the sandbox that stands now. Plan and status are both functions of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
 from kube_actors.aio.clock import parse_rfc3339
 from kube_actors.api import Obj
-from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, PodRecord
+from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, Limits, PodRecord
 
 # Kubernetes' exit codes for runs whose end nobody saw, and for runs that never began.
 UNKNOWN_EXIT_CODE = 137
@@ -42,6 +42,9 @@ class Run:
     reason: str = ""
     message: str = ""
     spec_hash: str = ""
+    limits: Limits | None = None
+    # The node ended it to run it anew with another definition.
+    replaced: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,14 +120,18 @@ def view_pod(
     record: PodRecord | None,
     status: Obj | None = None,
     messages: Mapping[str, str] | None = None,
+    limits: Mapping[str, Limits] | None = None,
+    replaced: Collection[str] = (),
 ) -> PodView:
-    """Join spec, runtime and last status. `messages` are termination messages by container id."""
+    """Join spec, runtime and last status. `messages` are termination messages by container id, `limits` those that
+    runs were given last, `replaced` the ids of runs that were ended to run anew."""
     records: dict[str, list[ContainerRecord]] = {}
     for container in record.containers if record else ():
         records.setdefault(container.name, []).append(container)
+    notes = _Notes(messages or {}, limits or {}, replaced)
     known = _statuses(status or {})
     views = tuple(
-        _view(spec, role, records.pop(str(spec["name"]), []), known.get(str(spec["name"])), messages or {})
+        _view(spec, role, records.pop(str(spec["name"]), []), known.get(str(spec["name"])), notes)
         for spec, role in specs(pod)
     )
     return PodView(
@@ -142,12 +149,19 @@ def _statuses(status: Obj) -> dict[str, Obj]:
     return {str(each["name"]): each for kind in kinds for each in status.get(kind) or ()}
 
 
-def _view(
-    spec: Obj, role: Role, records: list[ContainerRecord], known: Obj | None, messages: Mapping[str, str]
-) -> ContainerView:
-    records = [each for each in records if not _abandoned(each, messages)]
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """What the agent knows of runs beyond their records, by container id."""
+
+    messages: Mapping[str, str]
+    limits: Mapping[str, Limits]
+    replaced: Collection[str]
+
+
+def _view(spec: Obj, role: Role, records: list[ContainerRecord], known: Obj | None, notes: _Notes) -> ContainerView:
+    records = [each for each in records if not _abandoned(each, notes)]
     records.sort(key=lambda each: (each.attempt, each.created_at), reverse=True)
-    runs = [_run(each, messages.get(each.id, "")) for each in records[:2]]
+    runs = [_run(each, notes) for each in records[:2]]
     runs += [run for run in _remembered(known) if all(run.id != each.id for each in runs)]
     # A run that the runtime has forgotten cannot be later than one it shows.
     if records:
@@ -162,12 +176,12 @@ def _view(
     )
 
 
-def _abandoned(record: ContainerRecord, messages: Mapping[str, str]) -> bool:
+def _abandoned(record: ContainerRecord, notes: _Notes) -> bool:
     """Made by an agent that ended before it could start it: no run of the container; the next one takes its place."""
-    return record.state is ContainerState.CREATED and record.id not in messages
+    return record.state is ContainerState.CREATED and record.id not in notes.messages
 
 
-def _run(record: ContainerRecord, message: str) -> Run:
+def _run(record: ContainerRecord, notes: _Notes) -> Run:
     running = record.state is ContainerState.RUNNING
     reason, exit_code, finished = "", record.exit_code, record.finished_at
     if record.state is ContainerState.CREATED:
@@ -185,8 +199,10 @@ def _run(record: ContainerRecord, message: str) -> Run:
         finished_at=finished,
         exit_code=0 if running else exit_code,
         reason=reason,
-        message="" if running else message or record.error,
+        message="" if running else notes.messages.get(record.id) or record.error,
         spec_hash=record.spec_hash,
+        limits=notes.limits.get(record.id, record.limits),
+        replaced=record.id in notes.replaced,
     )
 
 

@@ -1,8 +1,4 @@
-"""What of a pod matters to scheduling, as a value: pods of equal shape are placed together.
-
-The sums follow component-helpers' resource.PodRequests: init containers run one after the other before
-the others, except those that restart always (sidecars), which run along with all that comes after.
-"""
+"""What of a pod matters to scheduling, as a value: pods of equal shape are placed together."""
 
 from __future__ import annotations
 
@@ -10,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kube_actors.api import Obj, encoding, quantity
+from kube_actors.api import Obj, encoding
 from kube_actors.api.meta import get_path, make_key, namespace_of
+from kube_actors.api.pods import accounted, requests_of
 from kube_actors.api.volumes import claim_names
 
 CPU, MEMORY, EPHEMERAL_STORAGE, PODS = "cpu", "memory", "ephemeral-storage", "pods"
@@ -19,8 +16,6 @@ CPU, MEMORY, EPHEMERAL_STORAGE, PODS = "cpu", "memory", "ephemeral-storage", "po
 # What a container without a request counts for where nodes are compared (not where fit is decided).
 DEFAULT_CPU = 100
 DEFAULT_MEMORY = 200 * 1024 * 1024
-# Resources that requests of the pod as a whole replace.
-POD_LEVEL = (CPU, MEMORY)
 
 # (host IP, protocol, host port)
 Port = tuple[str, str, int]
@@ -57,7 +52,7 @@ _known: dict[bytes, Shape] = {}
 
 def shape_of(pod: Obj, *, ignore_node_name: bool = False) -> Shape:
     """The shape of a pod. `ignore_node_name`: of a bound pod, so that it has the shape it was placed with."""
-    spec = pod["spec"]
+    spec = accounted(pod)
     containers = spec.get("containers") or ()
     init = spec.get("initContainers") or ()
     node_name = "" if ignore_node_name else spec.get("nodeName") or ""
@@ -85,14 +80,6 @@ def shape_of(pod: Obj, *, ignore_node_name: bool = False) -> Shape:
     return shape
 
 
-def amounts_of(resources: Mapping[str, Any] | None) -> dict[str, int]:
-    """Quantities as numbers: CPU in thousandths, everything else in whole units."""
-    return {
-        name: quantity.milli(value) if name == CPU else quantity.to_int(value)
-        for name, value in (resources or {}).items()
-    }
-
-
 def image_name(name: str) -> str:
     """An image's name with its tag: `latest` where none is given."""
     return name if name.rfind(":") > name.rfind("/") else f"{name}:latest"
@@ -101,8 +88,8 @@ def image_name(name: str) -> str:
 def _parse(spec: Obj, node_name: str, node_affinity: Mapping[str, Any], claims: tuple[str, ...]) -> Shape:
     containers = spec.get("containers") or ()
     init = spec.get("initContainers") or ()
-    requests = pod_requests(spec, {})
-    nonzero = pod_requests(spec, {CPU: DEFAULT_CPU, MEMORY: DEFAULT_MEMORY})
+    requests = requests_of(spec)
+    nonzero = requests_of(spec, {CPU: DEFAULT_CPU, MEMORY: DEFAULT_MEMORY})
     sidecars = [each for each in init if each.get("restartPolicy") == "Always"]
     return Shape(
         requests=requests | {PODS: 1},
@@ -117,48 +104,6 @@ def _parse(spec: Obj, node_name: str, node_affinity: Mapping[str, Any], claims: 
         never_preempts=spec.get("preemptionPolicy") == "Never",
         claims=claims,
     )
-
-
-def pod_requests(spec: Obj, missing: Mapping[str, int]) -> dict[str, int]:
-    """What a pod asks of its node. `missing` is what a container counts for that does not ask."""
-    total: dict[str, int] = {}
-    for container in spec.get("containers") or ():
-        _add(total, _container(container, missing))
-    # What init containers need at most: each with the sidecars that were started before it.
-    peak: dict[str, int] = {}
-    sidecars: dict[str, int] = {}
-    for container in spec.get("initContainers") or ():
-        needs = _container(container, missing)
-        if container.get("restartPolicy") == "Always":
-            _add(total, needs)
-            _add(sidecars, needs)
-            needs = dict(sidecars)
-        else:
-            _add(needs, sidecars)
-        _max(peak, needs)
-    _max(total, peak)
-    pod_level = amounts_of(get_path(spec, "resources", "requests", default={}))
-    total.update((name, amount) for name, amount in pod_level.items() if _replaces(name))
-    _add(total, amounts_of(spec.get("overhead")))
-    return total
-
-
-def _replaces(name: str) -> bool:
-    return name in POD_LEVEL or name.startswith("hugepages-")
-
-
-def _container(container: Obj, missing: Mapping[str, int]) -> dict[str, int]:
-    return dict(missing) | amounts_of(get_path(container, "resources", "requests", default={}))
-
-
-def _add(total: dict[str, int], amounts: Mapping[str, int]) -> None:
-    for name, amount in amounts.items():
-        total[name] = total.get(name, 0) + amount
-
-
-def _max(total: dict[str, int], amounts: Mapping[str, int]) -> None:
-    for name, amount in amounts.items():
-        total[name] = max(total.get(name, 0), amount)
 
 
 def _ports(containers: Iterable[Obj]) -> Iterable[Port]:

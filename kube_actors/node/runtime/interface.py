@@ -97,12 +97,11 @@ class Mount:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Resources as the kernel takes them; 0: none."""
+    """Resources as the kernel takes them, which may change while a container runs; 0: none."""
 
     cpu_shares: int = 2
     cpu_quota_us: int = 0  # per period of 100 ms
     memory_bytes: int = 0
-    oom_score_adj: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +132,7 @@ class ContainerSpec:
     working_dir: str = ""
     mounts: tuple[Mount, ...] = ()
     limits: Limits = field(default_factory=Limits)
+    oom_score_adj: int = 1000
     security: Security = field(default_factory=Security)
     stdin: bool = False
     stdin_once: bool = False
@@ -166,6 +166,8 @@ class ContainerRecord:
     oom_killed: bool = False
     error: str = ""
     spec_hash: str = ""
+    # What was asked for it last; None where the runtime does not tell.
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +278,10 @@ class Runtime(Protocol):
     async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str: ...
 
     async def start_container(self, container_id: str) -> None: ...
+
+    async def update_limits(self, container_id: str, limits: Limits) -> None:
+        """Give a container that runs other limits, all of them, without a restart."""
+        ...
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         """Stop signal, then KILL after the grace. Returns when it has ended."""

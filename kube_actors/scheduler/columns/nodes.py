@@ -8,10 +8,11 @@ import numpy as np
 
 from kube_actors.api import Obj
 from kube_actors.api.meta import get_path, labels_of, name_of
+from kube_actors.api.pods import amounts_of
 from kube_actors.scheduler.columns.arrays import Bools, Ints, Rows, grown
 from kube_actors.scheduler.columns.interned import CountColumns, LabelColumns
 from kube_actors.scheduler.columns.resources import Resources
-from kube_actors.scheduler.shape import Port, Shape, amounts_of, image_name
+from kube_actors.scheduler.shape import Port, Shape, image_name
 
 FIRST_CAPACITY = 16
 NAME_LABEL = "metadata.name"

@@ -23,8 +23,8 @@ from kube_actors.node.environment import (
 from kube_actors.node.expansion import expand
 from kube_actors.node.field_refs import PodAddresses, field_value, resource_value
 from kube_actors.node.ipam import AddressPool
-from kube_actors.node.resources import limits_of, qos_class
-from kube_actors.node.runtime.interface import Image, RuntimeFailure
+from kube_actors.node.resources import limits_of, oom_score_adj, qos_class
+from kube_actors.node.runtime.interface import Image, Limits, RuntimeFailure
 from kube_actors.node.sandbox import sandbox_spec
 from kube_actors.node.security import security_of
 
@@ -158,11 +158,31 @@ def test_limits_are_the_kernels() -> None:
         "image": "i",
         "resources": {"requests": {"cpu": "250m", "memory": "1Gi"}, "limits": {"cpu": "1", "memory": "2Gi"}},
     }
-    limits = limits_of(make_pod(containers=[container]), container, 8 << 30)
-    assert (limits.cpu_shares, limits.cpu_quota_us, limits.memory_bytes) == (256, 100_000, 2 << 30)
-    assert limits.oom_score_adj == 875
+    pod = make_pod(containers=[container])
+    assert limits_of(pod, container) == Limits(cpu_shares=256, cpu_quota_us=100_000, memory_bytes=2 << 30)
+    assert oom_score_adj(pod, container, 8 << 30) == 875
     bare = {"name": "c", "image": "i"}
-    assert limits_of(make_pod(containers=[bare]), bare, 8 << 30).oom_score_adj == 1000
+    assert oom_score_adj(make_pod(containers=[bare]), bare, 8 << 30) == 1000
+    assert oom_score_adj(make_pod(containers=[bare], priorityClassName="system-node-critical"), bare, 8 << 30) == -997
+
+
+def test_a_limit_of_the_whole_pod_holds_where_a_container_has_none() -> None:
+    own = {"name": "own", "resources": {"limits": {"cpu": "500m"}}}
+    bare = {"name": "bare", "resources": {"requests": {"cpu": "250m", "memory": "1Gi"}}}
+    whole = {"requests": {"cpu": "1", "memory": "3Gi"}, "limits": {"cpu": "2", "memory": "4Gi"}}
+    pod = make_pod(containers=[own, bare], resources=whole)
+    assert limits_of(pod, own) == Limits(cpu_shares=512, cpu_quota_us=50_000, memory_bytes=4 << 30)
+    assert limits_of(pod, bare) == Limits(cpu_shares=256, cpu_quota_us=200_000, memory_bytes=4 << 30)
+    # Half of the 2Gi that the pod asks for beyond its containers, and what the container asks for itself.
+    assert oom_score_adj(pod, own, 8 << 30) == 875
+    assert oom_score_adj(pod, bare, 8 << 30) == 750
+
+
+def test_a_sidecar_is_killed_no_sooner_than_the_containers_that_need_it() -> None:
+    sidecar = {"name": "side", "restartPolicy": "Always", "resources": {"requests": {"memory": "1Mi"}}}
+    main = {"name": "main", "resources": {"requests": {"memory": "2Gi"}}}
+    pod = make_pod(containers=[main], initContainers=[sidecar])
+    assert oom_score_adj(pod, sidecar, 8 << 30) == oom_score_adj(pod, main, 8 << 30) == 750
 
 
 def test_quality_of_service() -> None:

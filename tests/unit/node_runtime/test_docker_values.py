@@ -135,10 +135,21 @@ def test_command_and_args_follow_kubernetes_table(command: Any, args: Any, expec
 
 
 def test_limits_leave_no_swap() -> None:
-    host_config = container_json(limits=Limits(512, 50_000, 1 << 20, 900))["HostConfig"]
+    host_config = container_json(limits=Limits(512, 50_000, 1 << 20), oom_score_adj=900)["HostConfig"]
     assert (host_config["CpuShares"], host_config["CpuQuota"], host_config["CpuPeriod"]) == (512, 50_000, 100_000)
     assert host_config["Memory"] == host_config["MemorySwap"] == 1 << 20
     assert host_config["OomScoreAdj"] == 900
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(512, 50_000, 64 << 20), Limits(2), Limits(4, 0, 64 << 20), Limits(262_144, 1_000, 0)]
+)
+def test_an_update_says_every_limit_and_inspect_gives_it_back(limits: Limits) -> None:
+    config = spec.update_config(limits)
+    assert all(config.values())
+    assert config["Memory"] == config["MemorySwap"]
+    assert spec.limits_of(config) == limits
+    assert spec.limits_of(container_json(limits=limits)["HostConfig"]) == limits
 
 
 def test_no_limit_is_not_a_limit_of_zero() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -158,6 +159,25 @@ def test_limits_of_both_versions_of_control_groups() -> None:
     }  # fmt: skip
     assert cgroups.v1_values(limits)["cpu"]["cpu.cfs_quota_us"] == "50000"
     assert cgroups.v2_values(Limits(cpu_shares=2)) == {"cpu.weight": "1"}
+
+
+@pytest.mark.parametrize(
+    ("files", "limits", "wanted"),
+    [
+        (("cpu.shares", "cpu.cfs_quota_us"), Limits(2), {"cpu.shares": "2", "cpu.cfs_quota_us": "-1"}),
+        (("memory.limit_in_bytes",), Limits(2), {"memory.limit_in_bytes": "-1"}),
+        (("memory.limit_in_bytes",), Limits(2, 0, 1 << 20), {"memory.limit_in_bytes": "1048576"}),
+        (("cgroup.controllers", "cpu.weight", "cpu.max", "memory.max"), Limits(1024),
+         {"cgroup.controllers": "", "cpu.weight": "39", "cpu.max": "max 100000", "memory.max": "max"}),
+    ],
+)  # fmt: skip
+def test_a_group_gets_other_limits_and_loses_those_that_are_none(
+    tmp_path: Path, files: tuple[str, ...], limits: Limits, wanted: dict[str, str]
+) -> None:
+    for file in files:
+        (tmp_path / file).touch()
+    cgroups.update([str(tmp_path)], limits)
+    assert {file: (tmp_path / file).read_text() for file in files} == wanted
 
 
 async def test_a_pod_that_changes_often_is_told_once_to_a_slow_reader() -> None:

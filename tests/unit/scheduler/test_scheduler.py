@@ -152,6 +152,22 @@ async def test_room_that_a_pod_gives_up_by_a_resize_is_given_to_one_that_waits(i
     assert it.nodes_of()["late"] == it.nodes_of()["q"]
 
 
+async def test_what_a_shrinking_pod_still_has_is_not_given_away(it: Fixture) -> None:
+    for name in ("p", "q"):
+        it.client.put(pod(name, "2"))
+    await asyncio.sleep(0.1)
+    it.client.put(pod("late"))
+    await asyncio.sleep(5)
+    shrinking = pod("q", "1", nodeName=it.nodes_of()["q"])
+    has = {"name": shrinking["spec"]["containers"][0]["name"], "resources": {"requests": {"cpu": "2"}}}
+    it.client.put(shrinking | {"status": {"containerStatuses": [has]}})
+    await asyncio.sleep(5)
+    assert it.nodes_of()["late"] == ""
+    it.client.put(shrinking)
+    await asyncio.sleep(5)
+    assert it.nodes_of()["late"] == it.nodes_of()["q"]
+
+
 async def test_a_refused_binding_gives_the_room_back_and_is_tried_again(it: Fixture) -> None:
     it.client.refusals = [errors.conflict("pods", "", "p", errors.MODIFIED)]
     it.client.put(pod("p", "2"))

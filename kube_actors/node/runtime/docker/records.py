@@ -9,7 +9,7 @@ from typing import Any
 
 from kube_actors.node.devices import grants
 from kube_actors.node.runtime.docker.names import DEVICES, MODES, RESOLV_CONF, Identity, with_scheme
-from kube_actors.node.runtime.docker.spec import SandboxModes
+from kube_actors.node.runtime.docker.spec import SandboxModes, limits_of
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, DeviceGrant, PodRecord
 
 _STATES = {
@@ -77,6 +77,7 @@ def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
         oom_killed=bool(state.get("OOMKilled")),
         error=state.get("Error") or "",
         spec_hash=identity.spec_hash,
+        limits=limits_of(answer["HostConfig"]) if answer.get("HostConfig") else None,
     )
     return Inspected(
         id=answer["Id"],

@@ -32,6 +32,7 @@ from kube_actors.node.runtime.interface import (
     ContainerStats,
     ExecSession,
     Image,
+    Limits,
     LogOptions,
     Mount,
     NoSuchContainer,
@@ -199,6 +200,12 @@ class DockerRuntime:
             if self.engine.is_podman:
                 self._inspected.never_ran(docker_id, str(error))
             raise
+
+    async def update_limits(self, container_id: str, limits: Limits) -> None:
+        docker_id = names.without_scheme(container_id)
+        async with failures("UpdateContainerError"):
+            await self.engine.json("POST", f"containers/{docker_id}/update", body=spec.update_config(limits))
+        self._inspected.forget(docker_id)
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         docker_id = names.without_scheme(container_id)

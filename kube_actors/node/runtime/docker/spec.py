@@ -27,6 +27,8 @@ from kube_actors.node.runtime.interface import (
 Json = dict[str, Any]
 
 CPU_PERIOD_US = 100_000
+# The kernel's largest, by which it shows that there is no limit. Docker refuses to be told -1.
+NO_MEMORY_LIMIT = (1 << 63) - 4096
 # Kubernetes' containerLogMaxSize and containerLogMaxFiles.
 LOG_CONFIG: Json = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
 # The pause container must outlive its members when memory runs out.
@@ -127,7 +129,8 @@ def container_config(
             "IpcMode": "host" if sandbox.host_ipc else f"container:{identity.sandbox_id}",
             "LogConfig": LOG_CONFIG,
             "Mounts": [_mount(mount) for mount in spec.mounts],
-            **_limits(spec.limits, lowest_oom_score),
+            **_limits(spec.limits),
+            "OomScoreAdj": max(spec.oom_score_adj, lowest_oom_score),
             **_security(spec.security),
         },
     }
@@ -178,17 +181,36 @@ def _device_requests(devices: Sequence[DeviceGrant]) -> list[Json]:
     return requests
 
 
-def _limits(limits: Limits, lowest_oom_score: int) -> Json:
-    resources: Json = {
-        "CpuShares": limits.cpu_shares,
-        "OomScoreAdj": max(limits.oom_score_adj, lowest_oom_score),
-    }
+def _limits(limits: Limits) -> Json:
+    resources: Json = {"CpuShares": limits.cpu_shares}
     if limits.cpu_quota_us:
         resources |= {"CpuPeriod": CPU_PERIOD_US, "CpuQuota": limits.cpu_quota_us}
     if limits.memory_bytes:
         # Equal to Memory: no swap, as Kubernetes counts memory without it.
         resources |= {"Memory": limits.memory_bytes, "MemorySwap": limits.memory_bytes}
     return resources
+
+
+def update_config(limits: Limits) -> Json:
+    """For a container that runs, where Docker leaves alone what is not said or 0: no limit has to be said."""
+    memory = limits.memory_bytes or NO_MEMORY_LIMIT
+    return {
+        "CpuShares": limits.cpu_shares,
+        "CpuPeriod": CPU_PERIOD_US,
+        "CpuQuota": limits.cpu_quota_us or -1,
+        "Memory": memory,
+        "MemorySwap": memory,
+    }
+
+
+def limits_of(host_config: Json) -> Limits:
+    """What a container was created with or updated to, from Docker's inspect."""
+    quota, memory = host_config.get("CpuQuota") or 0, host_config.get("Memory") or 0
+    return Limits(
+        cpu_shares=host_config.get("CpuShares") or 0,
+        cpu_quota_us=max(0, quota),
+        memory_bytes=memory if memory < NO_MEMORY_LIMIT else 0,
+    )
 
 
 def _security(security: Security) -> Json:

@@ -62,6 +62,20 @@ class Cgroups:
         return made
 
 
+def update(groups: Sequence[str], limits: Limits) -> None:
+    """Give groups that were made here other limits. Raises OSError, such as for memory that cannot be reclaimed."""
+    for group in map(Path, groups):
+        if (group / "cgroup.controllers").exists():
+            values = {"cpu.max": f"max {PERIOD_US}", "memory.max": "max"} | v2_values(limits)
+        elif (group / "cpu.shares").exists():
+            values = {"cpu.cfs_quota_us": "-1"} | v1_values(limits)["cpu"]
+        else:
+            values = {"memory.limit_in_bytes": "-1"} | v1_values(limits)["memory"]
+        for file, value in values.items():
+            if (group / file).exists():
+                (group / file).write_text(value)
+
+
 def detect(node: str) -> Cgroups | None:
     """None where the node may not make groups; containers are then limited by nothing."""
     if (MOUNT / "cgroup.controllers").exists():

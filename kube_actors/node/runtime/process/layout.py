@@ -21,6 +21,7 @@ from kube_actors.node.devices import grants
 from kube_actors.node.runtime.interface import (
     ContainerRecord,
     ContainerState,
+    Limits,
     NoSuchContainer,
     PodRecord,
     RuntimeFailure,
@@ -108,6 +109,7 @@ class Container:
             oom_killed=bool(state.get("oom")),
             error=state.get("error", ""),
             spec_hash=self.config["spec_hash"],
+            limits=Limits(**self.config["limits"]) if "limits" in self.config else None,
         )
 
 

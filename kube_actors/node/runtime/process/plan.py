@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from typing import Any
 
 from kube_actors.node.devices import grants
@@ -72,7 +73,8 @@ def container_content(
         "group": security.group,
         "groups": list(security.supplemental_groups),
         "no_new_privileges": security.no_new_privileges,
-        "oom_score_adj": spec.limits.oom_score_adj,
+        "oom_score_adj": spec.oom_score_adj,
+        "limits": asdict(spec.limits),
         "cgroups": [],
         "stdin": spec.stdin,
         "stdin_once": spec.stdin_once,

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import structlog
@@ -21,6 +21,7 @@ from kube_actors.node.runtime.interface import (
     ContainerStats,
     ExecSession,
     Image,
+    Limits,
     LogOptions,
     NoSuchContainer,
     PodRecord,
@@ -41,6 +42,7 @@ log = structlog.get_logger(__name__)
 
 CREATE = "CreateContainerError"
 RUN = "RunContainerError"
+UPDATE = "UpdateContainerError"
 # How long a container may take to be gone after KILL.
 KILL_SECONDS = 10.0
 
@@ -198,6 +200,15 @@ class ProcessRuntime:
             raise RuntimeFailure(failure, RUN)
         self._watch(self._layout.container(container.id))
         self._changes.tell(container.id.uid)
+
+    async def update_limits(self, container_id: str, limits: Limits) -> None:
+        container = self._running(container_id, UPDATE)
+        try:
+            cgroups.update(container.config["cgroups"], limits)
+        except OSError as exc:
+            raise RuntimeFailure(f"the limits of container {container_id} cannot be set: {exc}", UPDATE) from exc
+        content = container.config | {"limits": asdict(limits)}
+        files.write_atomically(str(container.folder / files.CONFIG), content)
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         try:

@@ -51,6 +51,7 @@ class Container:
             exit_code=self.exit_code,
             oom_killed=self.oom_killed,
             spec_hash=self.spec.spec_hash,
+            limits=self.spec.limits,
         )
 
 

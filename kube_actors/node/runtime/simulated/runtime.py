@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from kube_actors.aio.clock import Clock, SystemClock, rfc3339_micro
@@ -15,6 +16,7 @@ from kube_actors.node.runtime.interface import (
     ExecSession,
     Image,
     ImageFailure,
+    Limits,
     LogOptions,
     NoSuchContainer,
     PodRecord,
@@ -122,6 +124,12 @@ class SimulatedRuntime:
             loop = asyncio.get_running_loop()
             container.timer = loop.call_later(container.lives_for, self._end, container, container.behaviour.exit_code)
         self._tell(container.uid)
+
+    async def update_limits(self, container_id: str, limits: Limits) -> None:
+        container = self._find(container_id)
+        if container.state is not ContainerState.RUNNING:
+            raise RuntimeFailure(f"container {container_id} is not running")
+        container.spec = replace(container.spec, limits=limits)
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         container = self._find(container_id)
