@@ -17,6 +17,7 @@ from kube_actors.client.testing import FakeKubeClient
 from kube_actors.node.agent import NodeAgent
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.runtime.docker import DockerConfig, DockerRuntime
+from kube_actors.node.runtime.interface import Limits
 
 if TYPE_CHECKING:
     from tests.e2e.lab import DockerLab
@@ -114,3 +115,21 @@ async def test_a_dead_sandbox_is_made_again(node: Node) -> None:
     await node.until(lambda: node.container("web").get("ready") and node.container("web")["restartCount"])
     (after,) = await node.runtime.list_pods()
     assert after.sandbox_id != record.sandbox_id
+
+
+async def test_a_resize_while_the_agent_is_away_is_made_in_place_by_the_next_one(node: Node) -> None:
+    amounts = ({"cpu": "50m", "memory": "32Mi"}, {"cpu": "200m", "memory": "64Mi"})
+    small, large = ({"requests": each, "limits": each} for each in amounts)
+    node.client.put(pod("sized", FOREVER, resources=small))
+    await node.until(lambda: node.container("sized").get("resources") == small)
+    before = node.container("sized")["containerID"]
+    await node.agent.stop()
+    found = await node.client.get(PODS, "sized", "default")
+    found["spec"]["containers"][0]["resources"] = large
+    await node.client.update(PODS, found)
+    node.start_anew()
+    await node.agent.start()
+    await node.until(lambda: node.container("sized").get("resources") == large)
+    assert node.container("sized")["containerID"] == before
+    (record,) = await node.runtime.list_pods()
+    assert record.containers[0].limits == Limits(204, 20_000, 64 << 20)

@@ -329,6 +329,37 @@ async def test_a_container_that_takes_too_much_memory_was_oom_killed(
     assert (found.oom_killed, found.exit_code) == (True, 137)
 
 
+def kernel_limits(groups: list[str]) -> list[str]:
+    """CPU quota, CPU shares or weight, and memory, as the files of either version of control groups tell."""
+    names = ("cpu.cfs_quota_us", "cpu.max", "cpu.shares", "cpu.weight", "memory.limit_in_bytes", "memory.max")
+    files = [Path(group) / name for name in names for group in groups]
+    return [file.read_text().strip() for file in files if file.exists()]
+
+
+async def test_limits_change_while_the_process_runs_on(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    if runtime._limits is None:
+        pytest.skip("this machine lets us make no control groups")
+    v2 = not runtime._limits.controllers
+    container = await run(runtime, sandbox, sh("sleep 60", limits=Limits(1024, 50_000, 64 << 20)))
+    found = runtime._running(container, "")
+    groups = found.config["cgroups"]
+    assert kernel_limits(groups) == ["50000 100000" if v2 else "50000", "39" if v2 else "1024", str(64 << 20)]
+    less = Limits(2, 0, 48 << 20)
+    await runtime.update_limits(container, less)
+    assert kernel_limits(groups) == ["max 100000" if v2 else "-1", "1" if v2 else "2", str(48 << 20)]
+    assert runtime._running(container, "").process == found.process
+    # Whoever comes after this agent finds it in the files.
+    successor = ProcessRuntime(runtime._config)
+    assert (await record(successor, container)).limits == less
+
+
+async def test_limits_of_what_has_ended_cannot_change(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    container = await run(runtime, sandbox, sh("true"))
+    await ended(runtime, container)
+    with pytest.raises(NoSuchContainer):
+        await runtime.update_limits(container, Limits())
+
+
 AGENT = """
 import asyncio, sys
 from pathlib import Path
