@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from kube_actors.aio.clock import SystemClock, parse_rfc3339
 from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod, until
 from tests.e2e.lab import DockerLab, why_not
 
@@ -406,3 +407,124 @@ def _reboot(machine: Machine, space: Space) -> None:
     until(lambda: not exists(space, "static-node-1"), "the static pod has ended")
     space.kubectl("delete", "pods", "--all", "--timeout=60s")
     until(lambda: not machine.leaks(), f"nothing is left: {machine.leaks()}")
+
+
+class Apart(DockerCluster):
+    """Each component a process of its own, at the ports that it has by default."""
+
+    def __init__(self, lab: Any) -> None:
+        super().__init__(lab)
+        self.kubeconfig = self.data / "kubeconfig"
+        self.parts: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        self.begin("store", "--data", str(self.folder / "store"))
+        self.begin("apiserver")
+        until(self.kubeconfig.exists, "the API server serves")
+        self.begin("scheduler")
+        self.begin("controller-manager")
+        self.begin("node", "--runtime", "docker", "--no-proxy")
+        # Where no node is well the controllers evict nothing.
+        self.begin("node", "--runtime", "simulated", "--no-proxy", "--name", "well", "--pod-cidr", "10.250.0.0/24")
+        until(lambda: node_ready(self)[0] == "True", "the node is ready")
+        until(lambda: self.kubectl("cordon", "well"), "no pod goes to the other")
+        until(lambda: self.kubectl("get", "serviceaccount", "default"), "pods can be made")
+
+    @property
+    def node_folder(self) -> Path:
+        return self.data / "nodes" / "node-1"
+
+    def begin(self, part: str, *flags: str) -> None:
+        """A component; the second node is called `well`."""
+        data = () if part == "store" else ("--data", str(self.data))
+        with (self.folder / f"{part}.log").open("ab") as log:
+            command = self.command(sys.executable, "-m", "kube_actors_cli.main", "run", part, *data, *flags)
+            name = "well" if "well" in flags else part
+            self.parts[name] = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def end(self, part: str, sign: int = signal.SIGTERM) -> None:
+        process = self.parts.pop(part)
+        process.send_signal(signal.SIGCONT)
+        process.send_signal(sign)
+        process.wait(30)
+
+    def stop(self) -> None:
+        for part in reversed(list(self.parts)):
+            self.end(part)
+
+
+def test_without_api_server_pods_go_on_and_without_its_agent_a_node_is_lost() -> None:
+    if reason := why_not():
+        pytest.skip(reason)
+    with DockerLab() as lab:
+        lab.import_busybox()
+        cluster = Apart(lab)
+        try:
+            cluster.start()
+            space = Space(cluster, "default")
+            _without_api_server(cluster, space)
+            _without_agent(cluster, space)
+        finally:
+            for file in cluster.folder.glob("*.log"):
+                print(file.name, file.read_text()[-2000:])
+            cluster.close()
+    assert not lab.leaks()
+
+
+def _without_api_server(cluster: Apart, space: Space) -> None:
+    sick = {"exec": {"command": ["test", "!", "-e", "/tmp/sick"]}, "periodSeconds": 1, "failureThreshold": 1}
+    leave = {"key": "node.kubernetes.io/unreachable", "operator": "Exists", "effect": "NoExecute"}
+    space.create(
+        pod("calm", FOREVER, readinessProbe=PROBE),
+        pod(
+            "killed",
+            FOREVER,
+            spec={"tolerations": [leave | {"tolerationSeconds": 1}], "terminationGracePeriodSeconds": 9},
+        ),
+        pod("sick", FOREVER, livenessProbe=sick | {"timeoutSeconds": 5}, spec={"terminationGracePeriodSeconds": 1}),
+    )
+    for name in ("calm", "killed", "sick"):
+        space.wait(name)
+    calm, ready = space.pod("calm"), json.loads(cluster.kubectl("get", "nodes", "-o", READY))
+    cluster.end("apiserver", signal.SIGKILL)
+    cluster.docker("kill", docker_name(cluster, "killed"))
+    cluster.docker("exec", docker_name(cluster, "sick"), "touch", "/tmp/sick")
+    for name in ("killed", "sick"):
+        until(lambda name=name: docker_name(cluster, name).endswith("_1"), f"{name} runs again, unseen")
+    time.sleep(10)
+    cluster.begin("apiserver")
+    back = SystemClock().now()
+    until(lambda: cluster.kubectl("get", "--raw", "/readyz"), "the API server is back")
+    for name in ("killed", "sick"):
+        running_again(space, name, 1)
+
+    def renewed() -> bool:
+        lease = json.loads(cluster.kubectl("get", "lease", "node-1", "-n", "kube-node-lease", "-o", "json"))
+        return parse_rfc3339(lease["spec"]["renewTime"]) > back
+
+    until(renewed, "the lease is renewed", 20)
+    assert space.pod("calm") == calm
+    now = json.loads(cluster.kubectl("get", "nodes", "-o", READY))
+    assert now["lastTransitionTime"] == ready["lastTransitionTime"]
+
+
+def _without_agent(cluster: Apart, space: Space) -> None:
+    """Long enough for the controllers to give the node up, and for its pods to be evicted that do not bear it."""
+    before = {name: docker_name(cluster, name) for name in ("calm", "killed")}
+    cluster.parts["node"].send_signal(signal.SIGSTOP)
+    until(lambda: space.pod("killed")["metadata"].get("deletionTimestamp"), "the pod is evicted", 120)
+    assert node_ready(cluster)[0] == "Unknown"
+    assert before.items() <= {name: docker_name(cluster, name) for name in ("calm", "killed")}.items()
+    cluster.parts["node"].send_signal(signal.SIGCONT)
+    until(lambda: node_ready(cluster)[0] == "True", "the node is back")
+    until(lambda: not exists(space, "killed"), "the evicted pod has ended")
+    space.wait("calm")
+    assert space.container("calm")["restartCount"] == 0
+    assert docker_name(cluster, "killed") == ""
+    space.kubectl("delete", "pods", "--all", "--timeout=60s")
+    until(lambda: not cluster.leaks(), f"nothing is left: {cluster.leaks()}")
+
+
+def docker_name(cluster: DockerCluster, name: str) -> str:
+    """Of the container that runs of the pod; it ends with the number of its restarts."""
+    return cluster.docker("ps", "--format", "{{.Names}}", "--filter", f"name=k8s_c_{name}_").strip()

@@ -77,6 +77,7 @@ class DockerRuntime:
         self._inspected = _InspectCache(self.engine, self._owner)
         self._lowest_oom_score = host.LOWEST
         self._ready_for_sandboxes = False
+        self._preparing = asyncio.Lock()
 
     async def start(self) -> None:
         await self.engine.start()
@@ -271,14 +272,16 @@ class DockerRuntime:
         return str(self.engine.version.get("Arch", "unknown"))
 
     async def _prepare_for_sandboxes(self) -> None:
-        if self._ready_for_sandboxes:
-            return
-        machine = self._machine()
-        name = pause.pause_image_name(machine)
-        if await self._images.find(name) is None:
-            await self._images.load_root(name, pause.pause_image(machine), ('ENTRYPOINT ["/pause"]',))
-        await ensure_network(self.engine, self._config.pod_network, self._config.pod_subnet, self._config.cluster)
-        self._ready_for_sandboxes = True
+        # The first pods come together, and of two who make the network at once the engine refuses one.
+        async with self._preparing:
+            if self._ready_for_sandboxes:
+                return
+            machine = self._machine()
+            name = pause.pause_image_name(machine)
+            if await self._images.find(name) is None:
+                await self._images.load_root(name, pause.pause_image(machine), ('ENTRYPOINT ["/pause"]',))
+            await ensure_network(self.engine, self._config.pod_network, self._config.pod_subnet, self._config.cluster)
+            self._ready_for_sandboxes = True
 
     async def _create(self, name: str, config: dict[str, Any], reason: str) -> str:
         """A name that is taken is that of a container whose creation we did not live to see: it is replaced."""
