@@ -121,6 +121,11 @@ def _patience(value: str) -> str | None:
     return None if 1 <= length <= MAX_INTERVAL else "must be from 1s to 365d"
 
 
+def _age(value: str) -> str | None:
+    """Also nothing."""
+    return None if value == "0s" else _patience(value)
+
+
 def _ray_address(value: str) -> str | None:
     host, _, port = value.rpartition(":")
     wrong = not port.isascii() or not port.isdigit() or not 0 < int(port[:6]) < 65536 or _address(host)
@@ -230,6 +235,15 @@ class WorkersSection:
     )
     # How long a condition of pressure stays after its cause has gone.
     eviction_pressure_transition_period: str = setting("5m", check=_patience)
+    # Of the disk with the images, in percent: at the first, unused images go until the second. 100: never.
+    image_gc_high_threshold_percent: int = setting(85, check=between(0, 100))
+    image_gc_low_threshold_percent: int = setting(80, check=between(0, 100))
+    # No image goes that is younger; one that has been unused for longer goes in any case (0s: none does).
+    image_minimum_gc_age: str = setting("2m", check=_age)
+    image_maximum_gc_age: str = setting("0s", check=_age)
+    image_gc_period: str = setting("5m", check=_patience)
+    # Also images that the node did not pull itself. Not for a Docker engine that is used for other things too.
+    image_gc_all_images: bool = setting(False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +372,16 @@ def _ray_contradiction(config: ClusterConfig) -> str | None:
     return None
 
 
+def _workers_contradiction(workers: WorkersSection) -> str | None:
+    low, high = workers.image_gc_low_threshold_percent, workers.image_gc_high_threshold_percent
+    if low >= high:
+        return f"workers.imageGCLowThresholdPercent: {low} must be less than imageGCHighThresholdPercent, {high}"
+    minimum, maximum = workers.image_minimum_gc_age, workers.image_maximum_gc_age
+    if 0 < settings.seconds(maximum) <= settings.seconds(minimum):
+        return f"workers.imageMaximumGCAge: {maximum} must be more than imageMinimumGCAge, {minimum}"
+    return None
+
+
 def _encryption_problem(encryption: EncryptionSection) -> str | None:
     for name, path in encryption.keys.items():
         if not name or ":" in name:
@@ -368,7 +392,7 @@ def _encryption_problem(encryption: EncryptionSection) -> str | None:
 
 
 def _contradiction(config: ClusterConfig) -> str | None:
-    problem = _store_contradiction(config) or _ray_contradiction(config)
+    problem = _store_contradiction(config) or _ray_contradiction(config) or _workers_contradiction(config.workers)
     if problem:
         return problem
     backup = config.store.backup

@@ -14,6 +14,7 @@ from kube_actors.cluster.etcd.external import ExternalStore
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.settings import seconds
 from kube_actors.node.eviction.thresholds import DEFAULTS
+from kube_actors.node.images.garbage import ImageGcPolicy
 
 MASTER = "master-1"
 # Ranges by runtime: pods and services of the process runtime live on loopback addresses.
@@ -41,6 +42,7 @@ class WorkerPlan:
     reserved: dict[str, str] = field(default_factory=dict)
     eviction_hard: dict[str, str] = field(default_factory=lambda: dict(DEFAULTS))
     pressure_seconds: float = 300.0
+    image_gc: ImageGcPolicy = field(default_factory=ImageGcPolicy)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,14 @@ def _workers(section: WorkersSection) -> WorkerPlan:
         reserved=section.reserved,
         eviction_hard=section.eviction_hard,
         pressure_seconds=seconds(section.eviction_pressure_transition_period),
+        image_gc=ImageGcPolicy(
+            section.image_gc_high_threshold_percent,
+            section.image_gc_low_threshold_percent,
+            seconds(section.image_minimum_gc_age),
+            seconds(section.image_maximum_gc_age),
+            section.image_gc_all_images,
+            seconds(section.image_gc_period),
+        ),
     )
 
 

@@ -25,6 +25,7 @@ from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import write_private
 from kube_actors.cluster.plan import BackupPlan, ClusterPlan, EtcdPlan, MemberPlan, NodePlan, SpreadPlan, WorkerPlan
 from kube_actors.cluster.processes import ProcessId
+from kube_actors.node.images.garbage import ImageGcPolicy
 
 STARTING = "starting"
 RUNNING = "running"
@@ -126,7 +127,8 @@ def remove(paths: ClusterPaths) -> None:
 def _parse(content: dict[str, Any]) -> ClusterRecord:
     ray, plan = content.pop("ray", None), content.pop("plan")
     nodes = tuple(NodePlan(**node) for node in plan.pop("nodes"))
-    workers = WorkerPlan(**plan.pop("workers"))
+    workers = plan.pop("workers")
+    image_gc = ImageGcPolicy(**workers.pop("image_gc"))
     access = plan.pop("access", None)
     admission = tuple(plan.pop("admission_plugins", ()))
     backup, etcd, external, spread = (plan.pop(key, None) for key in ("backup", "etcd", "external", "spread"))
@@ -135,7 +137,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
         plan=ClusterPlan(
             **{**plan, "root": Path(plan["root"])},
             nodes=nodes,
-            workers=workers,
+            workers=WorkerPlan(**workers, image_gc=image_gc),
             access=AccessPlan.of(access or {}),
             admission_plugins=admission,
             backup=BackupPlan(**backup) if backup else None,

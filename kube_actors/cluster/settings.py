@@ -64,9 +64,9 @@ def read(cls: type[T], content: Any, source: str, path: str = "") -> T:
 
 
 def camel(name: str) -> str:
-    """`pod_cidr` -> `podCIDR`, `num_cpus` -> `numCpus`."""
+    """`pod_cidr` -> `podCIDR`, `num_cpus` -> `numCpus`, `image_gc_period` -> `imageGCPeriod`."""
     head, *rest = name.split("_")
-    return head + "".join("CIDR" if part == "cidr" else part.capitalize() for part in rest)
+    return head + "".join(part.upper() if part in ("cidr", "gc") else part.capitalize() for part in rest)
 
 
 def _value(hint: Any, field: dataclasses.Field[Any], value: Any, source: str, where: str) -> Any:

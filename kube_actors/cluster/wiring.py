@@ -253,6 +253,7 @@ def node(plan: ClusterPlan, pki: Authority, which: NodePlan, annotations: Mappin
         reserved=plan.workers.reserved,
         eviction_hard=plan.workers.eviction_hard,
         pressure_seconds=plan.workers.pressure_seconds,
+        image_gc=plan.workers.image_gc,
         annotations=dict(annotations or {}),
         static_pods=plan.paths.node(which.name) / "manifests",
     )

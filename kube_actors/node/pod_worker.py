@@ -282,13 +282,20 @@ class PodWorker:
     async def _remove(self) -> None:
         record = await self._parts.runtime.pod(self._uid)
         if record is not None:
-            await self._parts.runtime.remove_sandbox(record.sandbox_id)
+            await self._remove_containers(record)
         await self._parts.volumes.tear_down(self._uid)
         self._parts.images.forget(self._uid)
         self._parts.addresses.release(self._uid)
         self._statuses.forget(self._uid)
         self._prober.forget(self._uid)
         self._resizes.forget(self._uid)
+
+    async def _remove_containers(self, record: PodRecord) -> None:
+        # One by one: a sandbox takes its own along, but somebody may have removed it from under them.
+        for container in record.containers:
+            await self._parts.runtime.remove_container(container.id)
+        if record.sandbox_id:
+            await self._parts.runtime.remove_sandbox(record.sandbox_id)
 
     # Steps that can be cut short
 

@@ -77,7 +77,7 @@ def is_outdated(seen: Seen, policy: ImageGcPolicy, now: float, started_at: float
 
 
 def to_free(disk: Disk, policy: ImageGcPolicy) -> int:
-    """The bytes that are too many; 0 below the high threshold."""
-    if disk.used_percent < policy.high_threshold:
+    """The bytes that are too many; 0 below the high threshold, and always where that is 100."""
+    if policy.high_threshold >= 100 or disk.used_percent < policy.high_threshold:
         return 0
     return max(0, disk.capacity * (100 - policy.low_threshold) // 100 - min(disk.available, disk.capacity))

@@ -90,12 +90,9 @@ class Registry:
 
         Here all is as it was before: what had the name has it again.
         """
-        name, folder = f"{HOST}/{tag}", self._folder / "build"
+        name = f"{HOST}/{tag}"
         before = self._lab.docker("images", "-q", name).stdout.strip()
-        folder.mkdir(exist_ok=True)
-        (folder / "Dockerfile").write_text(dockerfile)
-        (folder / "now").write_text(str(time.time_ns()))
-        self._lab.docker("build", "-q", "-t", name, str(folder))
+        self.build(dockerfile, name)
         config = self._folder / "docker"
         config.mkdir(exist_ok=True)
         (config / "config.json").write_text(json.dumps({"auths": {HOST: auth()}}))
@@ -105,6 +102,14 @@ class Registry:
         if before:
             self._lab.docker("tag", before, name)
         return digests
+
+    def build(self, dockerfile: str, name: str) -> None:
+        """As a developer builds one; `now` in the folder differs each time."""
+        folder = self._folder / "build"
+        folder.mkdir(exist_ok=True)
+        (folder / "Dockerfile").write_text(dockerfile)
+        (folder / "now").write_text(str(time.time_ns()))
+        self._lab.docker("build", "-q", "-t", name, str(folder))
 
 
 def auth(password: str = PASSWORD) -> dict[str, str]:

@@ -58,6 +58,12 @@ def test_an_empty_file_is_the_defaults() -> None:
         ({"mode": None}, "f: mode: must be text, not None"),
         ({"name": "Big One"}, "f: name: 'Big One' is no name: use up to 40 lower-case letters"),
         ({"workers": {"count": 0}}, "f: workers.count: 0 must be from 1 to 250"),
+        ({"workers": {"imageMinimumGCAge": "2"}}, "f: workers.imageMinimumGCAge: '2' is no duration; write 30s, 15m"),
+        (
+            {"workers": {"imageGCLowThresholdPercent": 85}},
+            "f: workers.imageGCLowThresholdPercent: 85 must be less",
+        ),
+        ({"workers": {"imageMaximumGCAge": "60s"}}, "f: workers.imageMaximumGCAge: 60s must be more than"),
         ({"workers": {"labels": {"a": 1}}}, "f: workers.labels: must be a mapping of text to text"),
         ({"store": {"engine": "redis"}}, "f: store.engine: 'redis' is not supported; allowed: embedded, etcd"),
         ({"store": {"engine": "etcd", "members": 2}}, "f: store.members: 2 must be 1, 3, 5 or 7; an even number bears"),

@@ -284,6 +284,7 @@ def image(id: str, size: int = 100, **more: Any) -> Image:
 @pytest.mark.parametrize(("available", "amount"), [(1000, 0), (160, 0), (159, 41), (150, 50), (0, 200), (2000, 0)])
 def test_the_disk_is_freed_from_the_high_threshold_to_the_low_one(available: int, amount: int) -> None:
     assert to_free(Disk(1000, available), ImageGcPolicy()) == amount
+    assert to_free(Disk(1000, available), ImageGcPolicy(high_threshold=100)) == 0
 
 
 @pytest.mark.looptime

@@ -1,0 +1,91 @@
+"""Image garbage collection on a real engine that a developer uses too: what the node pulled goes, nothing else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod, until
+from tests.e2e.docker_cluster.registry import HOST, Registry, pull_secret, why_not
+from tests.e2e.lab import BUSYBOX_IMAGE, DockerLab
+from tests.e2e.lab import why_not as why_no_lab
+
+# More of the disk is in use than one percent: whatever may go goes.
+CONFIG = """
+mode: embedded
+runtime: docker
+apiServer: {port: 0, grpcPort: 0, tokenPort: 0}
+workers:
+  imageGCHighThresholdPercent: 1
+  imageGCLowThresholdPercent: 0
+  imageMinimumGCAge: 4s
+  imageGCPeriod: 2s
+"""
+SECRET = {"imagePullSecrets": [{"name": "s"}]}
+
+
+def names(cluster: DockerCluster) -> set[str]:
+    return set(cluster.docker("images", "--format", "{{.Repository}}:{{.Tag}}").split())
+
+
+def test_only_what_the_node_pulled_and_nobody_uses_goes() -> None:
+    if reason := why_no_lab() or why_not():
+        pytest.skip(reason)
+    lab = DockerLab()
+    with lab:
+        lab.import_busybox()
+        cluster = DockerCluster(lab, CONFIG)
+        try:
+            with Registry(lab) as registry:
+                for each in ("used", "done", "tagged", "stopped", "volume"):
+                    registry.push(f"FROM {BUSYBOX_IMAGE}\nENV NAME={each}\n", f"{each}:1")
+                cluster.start()
+                _collect(cluster, registry)
+        finally:
+            cluster.close()
+    assert not lab.leaks()
+
+
+def _collect(cluster: DockerCluster, registry: Registry) -> None:
+    space = Space(cluster, "default")
+    registry.build(f"FROM {BUSYBOX_IMAGE}\nENV MINE=1\n", "mine:1")
+    developers = names(cluster)
+    volume = {"volumes": [{"name": "v", "image": {"reference": f"{HOST}/volume:1"}}]}
+    space.create(
+        pull_secret("s"),
+        *(pod(each, image=f"{HOST}/{each}:1", spec=SECRET) for each in ("used", "done", "tagged", "stopped")),
+        pod("volume", spec=SECRET | volume, volumeMounts=[{"name": "v", "mountPath": "/v"}]),
+    )
+    for each in ("used", "done", "tagged", "stopped", "volume"):
+        space.wait(each)
+    pause = next(each for each in names(cluster) if each.startswith("kube-actors/pause:"))
+    cluster.docker("tag", f"{HOST}/tagged:1", "a-developers-own:1")
+    cluster.docker("create", "--name", "a-developers-container", f"{HOST}/stopped:1", "sh")
+    # What is known of the pulls outlives the agent.
+    cluster.kill()
+    cluster.start()
+    for each in ("done", "tagged", "stopped"):
+        space.kubectl("delete", "pod", each)
+    until(lambda: f"{HOST}/done:1" not in names(cluster), "an image that nobody uses goes")
+    # Two rounds more, so that what should stay had its chance to go.
+    events = len(_node_events(space, "FreeDiskSpaceFailed"))
+    until(lambda: sum(each["count"] for each in _node_events(space, "FreeDiskSpaceFailed")) > events + 2)
+    stays = {f"{HOST}/{each}:1" for each in ("used", "tagged", "stopped", "volume")} | {"a-developers-own:1", pause}
+    assert names(cluster) == developers | stays
+    message = _node_events(space, "FreeDiskSpaceFailed")[0]["message"]
+    assert message.startswith("Failed to garbage collect required amount of images. Attempted to free ")
+    assert _node_events(space, "ImageGCFailed")
+    # With its last user an image goes, and with its last pod the folder of a volume.
+    unpacked = cluster.node_folder / "image-volumes"
+    assert len(list(unpacked.iterdir())) == 1
+    cluster.docker("rm", "a-developers-container")
+    space.kubectl("delete", "pod", "volume", "used")
+    until(lambda: names(cluster) == developers | {f"{HOST}/tagged:1", "a-developers-own:1", pause})
+    until(lambda: not list(unpacked.iterdir()))
+
+
+def _node_events(space: Space, reason: str) -> list[Any]:
+    chosen = f"involvedObject.kind=Node,reason={reason}"
+    return list(json.loads(space.kubectl("get", "events", "-A", "--field-selector", chosen, "-o", "json"))["items"])
