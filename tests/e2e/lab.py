@@ -102,6 +102,12 @@ class DockerLab:
                 raise LabError(f"the engine did not start:\n{self._log.read_text()[-3000:]}")
             time.sleep(0.1)
 
+    @property
+    def engine_pid(self) -> int:
+        """Of the dockerd that runs."""
+        assert self._dockerd is not None
+        return self._dockerd.pid
+
     def stop_engine(self, sign: int = signal.SIGTERM) -> None:
         """With KILL its containerd goes too, as with a service; containers then run on under their shims."""
         dockerd, self._dockerd = self._dockerd, None
@@ -119,6 +125,15 @@ class DockerLab:
         except subprocess.TimeoutExpired:
             dockerd.kill()
             dockerd.wait()
+
+    def lose_power(self) -> None:
+        """Engine and containers end at once, and what they keep in /run on a machine is gone."""
+        self.stop_engine(signal.SIGKILL)
+        self._end_orphans()
+        for mount in sorted(self._mounts(), key=len, reverse=True):
+            subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
+        shutil.rmtree(self.folder / "exec", ignore_errors=True)
+        (self.folder / "dockerd.pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
         """Everything away; may be called twice."""
@@ -138,6 +153,10 @@ class DockerLab:
     ) -> subprocess.CompletedProcess[str]:
         """A command inside the namespace."""
         return _run(*self.command(command), check=check, timeout=timeout, stdin=stdin)
+
+    def popen(self, *command: str) -> subprocess.Popen[bytes]:
+        """A program inside the namespace; the caller ends it."""
+        return subprocess.Popen(self.command(command), stdin=subprocess.DEVNULL)
 
     def command(self, command: Sequence[str]) -> list[str]:
         """The command line that runs `command` inside the namespace."""

@@ -77,7 +77,6 @@ class DockerRuntime:
         self._inspected = _InspectCache(self.engine, self._owner)
         self._lowest_oom_score = host.LOWEST
         self._ready_for_sandboxes = False
-        # Two pods that come first together would make the image and the network twice.
         self._preparing = asyncio.Lock()
 
     async def start(self) -> None:
@@ -273,6 +272,7 @@ class DockerRuntime:
         return str(self.engine.version.get("Arch", "unknown"))
 
     async def _prepare_for_sandboxes(self) -> None:
+        # The first pods come together, and of two who make the network at once the engine refuses one.
         async with self._preparing:
             if self._ready_for_sandboxes:
                 return
