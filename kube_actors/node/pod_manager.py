@@ -7,7 +7,6 @@ what the runtime has and the API has not ─────> a worker that ends it:
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -32,7 +31,6 @@ from kube_actors.node.status_manager import StatusManager
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 1.0
-ECHO_SECONDS = (0.2, 1.0)
 # Of a pod that holds neither resources nor ports nor an address any more.
 OVER = (Phase.TERMINATED, Phase.GONE)
 
@@ -170,17 +168,10 @@ class PodManager:
         while True:
             try:
                 async for uid in self._parts.runtime.changes():
-                    self._changed(uid)
+                    self.poke(uid)
             except (KubeActorsError, OSError) as error:
                 log.info("the runtime's changes broke off", node=self._parts.config.name, error=str(error))
             await self._parts.clock.sleep(RETRY_SECONDS)
-
-    def _changed(self, uid: str) -> None:
-        """Look now, and soon again: an engine may tell of an end before its own lists show it."""
-        self.poke(uid)
-        if not self._simulated:
-            for seconds in ECHO_SECONDS:
-                asyncio.get_running_loop().call_later(seconds, self.poke, uid)
 
     async def _relist_forever(self, informer: Informer) -> None:
         # Before the first list nobody can say which pods are wanted.

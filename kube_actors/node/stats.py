@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,9 @@ class Statistics:
     async def summary(self, now: float) -> bytes:
         """The Summary as JSON. A container that ends while it is measured is left out."""
         wanted = {str(pod["metadata"]["uid"]) for pod in self._pods()}
-        shown = [
-            await _pod(self._runtime, record, now) for record in await self._runtime.list_pods() if record.uid in wanted
-        ]
+        records = [record for record in await self._runtime.list_pods() if record.uid in wanted]
+        # All at once: Docker answers for each at its next measurement, which may be a second away.
+        shown = await asyncio.gather(*(_pod(self._runtime, record, now) for record in records))
         self._meter.read(shown, now)
         body = {
             "node": {"nodeName": self._node, "startTime": rfc3339(self._started_at), **self._of_node(shown, now)},
@@ -83,13 +84,9 @@ class _Meter:
 
 
 async def _pod(runtime: Runtime, record: PodRecord, now: float) -> dict[str, Any]:
-    containers: list[dict[str, Any]] = []
-    for each in record.containers:
-        if each.state is ContainerState.RUNNING:
-            try:
-                containers.append(await _container(runtime, each, now))
-            except RuntimeFailure:
-                continue
+    running = [each for each in record.containers if each.state is ContainerState.RUNNING]
+    asked = await asyncio.gather(*(_container(runtime, each, now) for each in running))
+    containers = [each for each in asked if each is not None]
     return {
         "podRef": {"name": record.name, "namespace": record.namespace, "uid": record.uid},
         "startTime": rfc3339(record.created_at),
@@ -98,8 +95,11 @@ async def _pod(runtime: Runtime, record: PodRecord, now: float) -> dict[str, Any
     }
 
 
-async def _container(runtime: Runtime, record: ContainerRecord, now: float) -> dict[str, Any]:
-    stats = await runtime.stats(record.id)
+async def _container(runtime: Runtime, record: ContainerRecord, now: float) -> dict[str, Any] | None:
+    try:
+        stats = await runtime.stats(record.id)
+    except RuntimeFailure:
+        return None
     return {
         "name": record.name,
         "startTime": rfc3339(record.started_at),

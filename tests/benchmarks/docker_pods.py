@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.resources import PODS
 from kube_actors.client.interface import Client
@@ -26,12 +27,16 @@ async def docker_cluster() -> AsyncIterator[tuple[DockerLab, Cluster]]:
     """This process moves into the lab's network, as services of pods are programmed where the agent runs."""
     with DockerLab() as lab:
         lab.import_busybox()
-        with Path(f"/var/run/netns/{lab.name}").open() as network:
-            if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
+        _enter(lab)
         os.environ["DOCKER_HOST"] = lab.docker_host
         async with Cluster(runtime="docker") as cluster:
             yield lab, cluster
+
+
+def _enter(lab: DockerLab) -> None:
+    with Path(f"/var/run/netns/{lab.name}").open() as network:
+        if ctypes.CDLL(None, use_errno=True).setns(network.fileno(), CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), "setns")
 
 
 def sleeper(name: str, **container: object) -> Obj:
@@ -84,10 +89,9 @@ class Pods:
 
 @asynccontextmanager
 async def watched(client: Client) -> AsyncIterator[Pods]:
-    pods = Pods(client)
-    task = asyncio.create_task(pods.follow(), name="pods")
+    pods, tasks = Pods(client), Tasks("benchmark")
+    tasks.spawn(pods.follow(), "pods")
     try:
         yield pods
     finally:
-        task.cancel()
-        await asyncio.wait({task})
+        await tasks.stop()

@@ -115,7 +115,7 @@ class DockerLab:
             return
         dockerd.send_signal(sign)
         if sign == signal.SIGKILL:
-            for pid in self._processes():
+            for pid in self.processes():
                 if Path(f"/proc/{pid}/comm").read_text().strip() == "containerd":
                     os.kill(pid, sign)
             # The next dockerd takes the number for that of a living containerd while nobody has waited for the dead.
@@ -191,7 +191,7 @@ class DockerLab:
     def leaks(self) -> list[str]:
         """What is left of the lab after `stop()`."""
         left = [f"mount {mount}" for mount in self._mounts()]
-        left += [f"process {pid}" for pid in self._processes()]
+        left += [f"process {pid}" for pid in self.processes()]
         if Path(f"/var/run/netns/{self.name}").exists():
             left.append(f"network namespace {self.name}")
         if self.folder.exists():
@@ -202,7 +202,7 @@ class DockerLab:
         lines = Path("/proc/self/mounts").read_text().splitlines()
         return [line.split()[1] for line in lines if line.split()[1].startswith(str(self.folder))]
 
-    def _processes(self) -> list[int]:
+    def processes(self) -> list[int]:
         """Processes whose command line names the lab's folder: dockerd, containerd and its shims."""
         found = []
         for entry in Path("/proc").iterdir():
@@ -216,7 +216,7 @@ class DockerLab:
     def _end_orphans(self) -> None:
         """What a killed dockerd leaves: its containerd and the shims, whose end takes their containers along."""
         deadline = time.monotonic() + STOP_SECONDS
-        while (left := self._processes()) and time.monotonic() < deadline:
+        while (left := self.processes()) and time.monotonic() < deadline:
             for pid in left:
                 try:
                     os.kill(pid, signal.SIGKILL)

@@ -125,7 +125,9 @@ class EvictionManager:
         """By uid. Of what is not counted per container (inodes, threads) nothing is known: priority alone decides."""
         if resource == "memory":
             records = await self._runtime.list_pods()
-            return {record.uid: Use(await self._memory(record)) for record in records}
+            # All at once: an engine may take a second for each.
+            used = await asyncio.gather(*(self._memory(record) for record in records))
+            return {record.uid: Use(each) for record, each in zip(records, used, strict=True)}
         if resource == "ephemeral-storage":
             pods = list(self._pods())
             return {uid_of(pod): Use(await asyncio.to_thread(self._disk, pod)) for pod in pods}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import os
 from collections.abc import AsyncIterator, Sequence
@@ -19,8 +18,9 @@ from kube_actors.api.errors import ConfigError
 from kube_actors.node.runtime.docker import host, names, pause, records, spec
 from kube_actors.node.runtime.docker.dns import write_resolv_conf
 from kube_actors.node.runtime.docker.engine import Engine, failures
-from kube_actors.node.runtime.docker.events import pod_changes
+from kube_actors.node.runtime.docker.events import Change, Stream, pod_changes
 from kube_actors.node.runtime.docker.images import Images, full_id
+from kube_actors.node.runtime.docker.inspects import Inspects
 from kube_actors.node.runtime.docker.logs import read_logs
 from kube_actors.node.runtime.docker.network import ensure_network
 from kube_actors.node.runtime.docker.sessions import DockerAttach, DockerExec
@@ -45,8 +45,6 @@ CREATE_SANDBOX = "CreatePodSandboxError"
 CREATE = "CreateContainerError"
 RUN = "RunContainerError"
 KILL = "KillContainerError"
-# The exit code of a command that cannot be started.
-NOT_FOUND = 127
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +72,7 @@ class DockerRuntime:
         self._owner = names.Owner(config.cluster, config.node)
         self.engine = Engine(config.docker_host)
         self._images = Images(self.engine)
-        self._inspected = _InspectCache(self.engine, self._owner)
+        self._inspected = Inspects(self.engine, self._owner)
         self._lowest_oom_score = host.LOWEST
         self._ready_for_sandboxes = False
         self._preparing = asyncio.Lock()
@@ -99,17 +97,23 @@ class DockerRuntime:
         return records.pods(await self._inspected.all())
 
     async def pod(self, uid: str) -> PodRecord | None:
-        found = records.pods(await self._inspected.all(f"{names.POD_UID}={uid}"))
+        found = records.pods(await self._inspected.of_pod(uid))
         return found[0] if found else None
 
     async def changes(self) -> AsyncIterator[str]:
-        async for uid in pod_changes(self.engine, self._owner, self._clock):
-            if uid is not None:
-                yield uid
-                continue
-            with suppress(RuntimeFailure):
-                for record in await self.list_pods():
-                    yield record.uid
+        try:
+            async for event in pod_changes(self.engine, self._owner, self._clock):
+                if isinstance(event, Change):
+                    self._inspected.changed(event.pod_uid, event.docker_id)
+                    yield event.pod_uid
+                    continue
+                self._inspected.follow(event is Stream.BEGUN)
+                if event is Stream.BEGUN:
+                    with suppress(RuntimeFailure):
+                        for record in await self.list_pods():
+                            yield record.uid
+        finally:
+            self._inspected.follow(False)
 
     # Sandboxes
 
@@ -124,7 +128,7 @@ class DockerRuntime:
         )
         identity = names.Identity.of_sandbox(spec_)
         try:
-            docker_id = await self._create(identity.name(), config, CREATE_SANDBOX)
+            docker_id = await self._create(identity, config, CREATE_SANDBOX)
         except RuntimeFailure:
             # The image or the network may have been removed behind our back: look again the next time.
             self._ready_for_sandboxes = False
@@ -143,32 +147,27 @@ class DockerRuntime:
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
         docker_id = names.without_scheme(sandbox_id)
-        for member in await self._members(docker_id):
-            if member.state is ContainerState.RUNNING:
+        for member in await self._family(docker_id):
+            if member.identity.sandbox_id == docker_id and member.state is ContainerState.RUNNING:
                 await self._kill(member.id)
         await self._stop(docker_id, 2)
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
         """Also the pod's older sandboxes, which its record does not name, and their containers."""
         docker_id = names.without_scheme(sandbox_id)
-        sandbox = await self._inspected.one(docker_id)
-        doomed = {docker_id: sandbox.identity.attempt if sandbox else 0}
-        members = await self._members(docker_id)
-        if sandbox is not None:
-            of_pod = await self._inspected.all(f"{names.POD_UID}={sandbox.identity.pod_uid}")
-            older = [c for c in of_pod if c.identity.is_sandbox and c.identity.attempt < sandbox.identity.attempt]
-            doomed |= {container.id: container.identity.attempt for container in older}
-            members = [c for c in of_pod if not c.identity.is_sandbox and c.identity.sandbox_id in doomed]
-        for member in members:
-            await self._delete(member.id)
-        for pause_id in sorted(doomed, key=lambda item: doomed[item]):
-            await self._delete(pause_id)
+        family = await self._family(docker_id)
+        attempts = {each.id: each.identity.attempt for each in family if each.identity.is_sandbox}
+        newest = attempts.setdefault(docker_id, 0)
+        doomed = [each for each in sorted(attempts, key=lambda id: attempts[id]) if attempts[each] <= newest]
+        members = [each.id for each in family if each.identity.sandbox_id in doomed]
+        for each in (*members, *doomed):
+            await self._delete(each)
 
     # Containers
 
     async def create_container(self, sandbox_id: str, spec_: ContainerSpec) -> str:
         docker_id = names.without_scheme(sandbox_id)
-        sandbox = await self._inspected.one(docker_id)
+        sandbox = await self._inspected.known(docker_id)
         if sandbox is None:
             raise NoSuchContainer(f"sandbox {docker_id} does not exist", CREATE)
         pod = sandbox.identity
@@ -191,7 +190,7 @@ class DockerRuntime:
         config = spec.container_config(
             spec_, identity, self._owner, sandbox.modes, self._lowest_oom_score, podman=self.engine.is_podman
         )
-        return names.with_scheme(await self._create(identity.name(), config, CREATE))
+        return names.with_scheme(await self._create(identity, config, CREATE))
 
     async def start_container(self, container_id: str) -> None:
         docker_id = names.without_scheme(container_id)
@@ -283,41 +282,52 @@ class DockerRuntime:
             await ensure_network(self.engine, self._config.pod_network, self._config.pod_subnet, self._config.cluster)
             self._ready_for_sandboxes = True
 
-    async def _create(self, name: str, config: dict[str, Any], reason: str) -> str:
+    async def _create(self, identity: names.Identity, config: dict[str, Any], reason: str) -> str:
         """A name that is taken is that of a container whose creation we did not live to see: it is replaced."""
+        containers, name = self.engine.docker.containers, identity.name()
         async with failures(reason):
             try:
-                return str((await self.engine.docker.containers.create(config, name=name)).id)
+                created = await containers.create(config, name=name)
             except aiodocker.DockerError as exc:
                 if not is_taken(exc):
                     raise
-                await self.engine.docker.containers.container(name).delete(force=True, v=True)
-                return str((await self.engine.docker.containers.create(config, name=name)).id)
+                await containers.container(name).delete(force=True, v=True)
+                created = await containers.create(config, name=name)
+        self._inspected.created(identity.pod_uid, str(created.id))
+        return str(created.id)
 
     async def _start(self, docker_id: str, reason: str) -> None:
-        async with failures(reason):
-            await self.engine.docker.containers.container(docker_id).start()
+        with self._inspected.touching(docker_id):
+            async with failures(reason):
+                await self.engine.docker.containers.container(docker_id).start()
 
     async def _stop(self, docker_id: str, grace_seconds: int) -> None:
-        async with failures(KILL):
-            with suppress_gone():
-                await self.engine.docker.containers.container(docker_id).stop(t=grace_seconds)
+        with self._inspected.touching(docker_id):
+            async with failures(KILL):
+                with suppress_gone():
+                    await self.engine.docker.containers.container(docker_id).stop(t=grace_seconds)
 
     async def _kill(self, docker_id: str) -> None:
-        async with failures(KILL):
-            container = self.engine.docker.containers.container(docker_id)
-            with suppress_gone():
-                await container.kill(signal="SIGKILL")
-                await container.wait()
+        with self._inspected.touching(docker_id):
+            async with failures(KILL):
+                container = self.engine.docker.containers.container(docker_id)
+                with suppress_gone():
+                    await container.kill(signal="SIGKILL")
+                    await container.wait()
 
     async def _delete(self, docker_id: str) -> None:
-        self._inspected.forget(docker_id)
-        async with failures("RemoveContainerError"):
-            with suppress_gone():
-                await self.engine.docker.containers.container(docker_id).delete(force=True, v=True)
+        with self._inspected.touching(docker_id):
+            async with failures("RemoveContainerError"):
+                with suppress_gone():
+                    await self.engine.docker.containers.container(docker_id).delete(force=True, v=True)
+        self._inspected.gone(docker_id)
 
-    async def _members(self, sandbox_id: str) -> Sequence[records.Inspected]:
-        return await self._inspected.all(f"{names.SANDBOX_ID}={sandbox_id}")
+    async def _family(self, sandbox_id: str) -> Sequence[records.Inspected]:
+        """The sandbox and everything of its pod; where it is gone, what it leaves behind."""
+        sandbox = await self._inspected.known(sandbox_id)
+        if sandbox is None:
+            return await self._inspected.listed(f"{names.SANDBOX_ID}={sandbox_id}")
+        return await self._inspected.of_pod(sandbox.identity.pod_uid)
 
     async def _has_tty(self, docker_id: str) -> bool:
         async with failures():
@@ -342,61 +352,6 @@ class suppress_gone:
             or (error.status == 409 and ("is not running" in error.message or "already in progress" in error.message))
             or (error.status == 500 and "is not running" in error.message)
         )
-
-
-class _InspectCache:
-    """Inspects of our containers. The list says each one's state; only what changed state is inspected again.
-
-    A container of ours runs once, so that within one state nothing of its record changes.
-    """
-
-    def __init__(self, engine: Engine, owner: names.Owner) -> None:
-        self._engine = engine
-        self._owner = owner
-        self._known: dict[str, tuple[str, records.Inspected]] = {}
-        self._never_ran: dict[str, str] = {}
-
-    def forget(self, docker_id: str) -> None:
-        self._known.pop(docker_id, None)
-        self._never_ran.pop(docker_id, None)
-
-    def never_ran(self, docker_id: str, why: str) -> None:
-        """Docker keeps the exit code of a start that failed, Podman keeps nothing."""
-        self._never_ran[docker_id] = why
-
-    async def all(self, *labels: str) -> list[records.Inspected]:
-        filters = json.dumps(self._owner.filters(*labels))
-        async with failures():
-            listed = await self._engine.json("GET", "containers/json", params={"all": "1", "filters": filters})
-        if not labels:
-            present = {item["Id"] for item in listed}
-            self._known = {key: value for key, value in self._known.items() if key in present}
-        found = [await self._of(item["Id"], item["State"]) for item in listed]
-        return [container for container in found if container is not None]
-
-    async def one(self, docker_id: str) -> records.Inspected | None:
-        """Freshly inspected; None if it is gone or not ours."""
-        try:
-            async with failures():
-                answer = await self._engine.json("GET", f"containers/{docker_id}/json")
-        except NoSuchContainer:
-            self.forget(docker_id)
-            return None
-        identity = names.Identity.parse(answer["Config"]["Labels"] or {})
-        if identity is None:
-            return None
-        if docker_id in self._never_ran:
-            answer["State"] |= {"ExitCode": NOT_FOUND, "Error": self._never_ran[docker_id]}
-        container = records.inspected(answer, identity)
-        self._known[docker_id] = answer["State"]["Status"], container
-        return container
-
-    async def _of(self, docker_id: str, state: str) -> records.Inspected | None:
-        known = self._known.get(docker_id)
-        # A created container may have failed to start since.
-        if known is not None and known[0] == state and state != "created":
-            return known[1]
-        return await self.one(docker_id)
 
 
 def _make_missing_sources(mounts: Sequence[Mount]) -> None:
