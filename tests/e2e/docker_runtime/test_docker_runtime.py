@@ -225,7 +225,9 @@ async def test_environment_directory_user_limits_and_mounts(
         working_dir="/tmp",
         mounts=(Mount(str(tmp_path), "/data", read_only=True),),
         limits=Limits(cpu_shares=256, cpu_quota_us=50_000, memory_bytes=64 << 20),
-        security=Security(1000, 2000, no_new_privileges=True, read_only_root=True, drop_capabilities=("ALL",)),
+        security=Security(
+            user=1000, group=2000, no_new_privileges=True, read_only_root=True, drop_capabilities=("ALL",)
+        ),
     )
     assert (await output_of(runtime, sandbox, spec)).splitlines() == [
         "b c", "/tmp", "1000", "2000", "value", "read-only", str(64 << 20), "NoNewPrivs:\t1", "CapEff:\t" + "0" * 16,

@@ -203,9 +203,9 @@ class DockerRuntime:
 
     async def update_limits(self, container_id: str, limits: Limits) -> None:
         docker_id = names.without_scheme(container_id)
-        async with failures("UpdateContainerError"):
-            await self.engine.json("POST", f"containers/{docker_id}/update", body=spec.update_config(limits))
-        self._inspected.forget(docker_id)
+        with self._inspected.touching(docker_id):
+            async with failures("UpdateContainerError"):
+                await self.engine.json("POST", f"containers/{docker_id}/update", body=spec.update_config(limits))
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
         docker_id = names.without_scheme(container_id)
