@@ -30,7 +30,7 @@ from kube_actors.cluster.group import Component, Group, start_together
 from kube_actors.cluster.kubeconfig import Kubeconfig
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki
-from kube_actors.cluster.plan import MASTER, ClusterPlan, plan
+from kube_actors.cluster.plan import MASTER, ClusterPlan
 
 if TYPE_CHECKING:
     from kube_actors.client.client import KubeClient
@@ -187,7 +187,7 @@ class Cluster:
         paths = self._folders()
         pki = Pki.open(paths.pki)
         self.runtime = wiring.resolve_runtime(self._config.runtime)
-        first = plan(self._config, paths, self.runtime, embedded=True, kernel_services=wiring.kernel_services())
+        first = wiring.make_plan(self._config, paths, self.runtime, embedded=True)
         if len(first.store_address) > LONGEST_SOCKET_PATH:
             first = dataclasses.replace(first, store_address=f"unix:{self._temporary() / 'store.sock'}")
         if first.external is None:

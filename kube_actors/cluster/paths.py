@@ -2,6 +2,7 @@
 
 $KUBE_ACTORS_HOME (default ~/.kube-actors)/NAME/
     cluster.json     what runs and where (record.py)
+    ranges           the loopback addresses of its pods and services, where it has such (loopback.py)
     kubeconfig       mode 0600
     token            an administrator's bearer token, mode 0600
     pki/             the authority and the service-account key
@@ -40,6 +41,10 @@ class ClusterPaths:
     @property
     def record(self) -> Path:
         return self.root / "cluster.json"
+
+    @property
+    def ranges(self) -> Path:
+        return self.root / "ranges"
 
     @property
     def kubeconfig(self) -> Path:

@@ -11,6 +11,7 @@ from kube_actors.cluster.access import AccessPlan, AuditPlan
 from kube_actors.cluster.config import ClusterConfig, WorkersSection
 from kube_actors.cluster.etcd import external
 from kube_actors.cluster.etcd.external import ExternalStore
+from kube_actors.cluster.loopback import PAIRS
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.settings import seconds
 from kube_actors.node.eviction.thresholds import DEFAULTS
@@ -18,7 +19,7 @@ from kube_actors.node.images.garbage import ImageGcPolicy
 
 MASTER = "master-1"
 # Ranges by runtime: pods and services of the process runtime live on loopback addresses.
-LOOPBACK_RANGES = ("127.128.0.0/9", "127.96.0.0/12")
+LOOPBACK_RANGES = PAIRS[0]
 CLUSTER_RANGES = ("10.244.0.0/16", "10.96.0.0/12")
 PROXIES = {"docker": "nftables", "process": "userspace", "simulated": ""}
 
@@ -163,18 +164,29 @@ def proxy_mode(runtime: str, kernel_services: bool) -> str:
     return PROXIES[runtime] if kernel_services or runtime != "docker" else "userspace"
 
 
+def uses_loopback(runtime: str, kernel_services: bool) -> bool:
+    """Whether pods or services have loopback addresses, where the config gives no others."""
+    return runtime == "process" or proxy_mode(runtime, kernel_services) == "userspace"
+
+
 def plan(
-    config: ClusterConfig, paths: ClusterPaths, runtime: str, *, embedded: bool, kernel_services: bool = True
+    config: ClusterConfig,
+    paths: ClusterPaths,
+    runtime: str,
+    *,
+    embedded: bool,
+    kernel_services: bool = True,
+    loopback: tuple[str, str] = LOOPBACK_RANGES,
 ) -> ClusterPlan:
     """The plan of a config. `runtime` is the resolved kind (never auto). Raises ConfigError.
 
     Without `kernel_services` (no root, no nft) services of Docker pods have loopback addresses, which
-    this machine reaches and its pods do not.
+    this machine reaches and its pods do not. `loopback` are the cluster's own ranges, see `loopback.choose`.
     """
     proxy = proxy_mode(runtime, kernel_services)
-    default_pods = (LOOPBACK_RANGES if runtime == "process" else CLUSTER_RANGES)[0]
+    default_pods = (loopback if runtime == "process" else CLUSTER_RANGES)[0]
     pods = config.network.pod_cidr or default_pods
-    services = config.network.service_cidr or (LOOPBACK_RANGES if proxy == "userspace" else CLUSTER_RANGES)[1]
+    services = config.network.service_cidr or (loopback if proxy == "userspace" else CLUSTER_RANGES)[1]
     if runtime == "process" and not (pods.startswith("127.") and services.startswith("127.")):
         raise ConfigError(
             "network: the process runtime needs loopback ranges; leave podCIDR and serviceCIDR out, or use 127.x"

@@ -30,7 +30,7 @@ from kube_actors.cluster.etcd import external, layout
 from kube_actors.cluster.hosts import Host
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki
-from kube_actors.cluster.plan import ClusterPlan, EtcdPlan, SpreadPlan, plan
+from kube_actors.cluster.plan import ClusterPlan, EtcdPlan, SpreadPlan
 from kube_actors.cluster.processes import this_process
 from kube_actors.cluster.record import RUNNING, STARTING, STOPPING, ClusterRecord, RayRecord
 from kube_actors.cluster.settings import seconds
@@ -161,7 +161,7 @@ def _plan(config: ClusterConfig, paths: ClusterPaths, joined: Joined | None) -> 
         store=dataclasses.replace(store, port=store_port),
     )
     runtime = wiring.resolve_runtime(config.runtime)
-    made = plan(decided, paths, runtime, embedded=False, kernel_services=wiring.kernel_services())
+    made = wiring.make_plan(decided, paths, runtime, embedded=False)
     if made.external is not None:
         loop.run(external.check(made.external))
     return dataclasses.replace(made, etcd=etcd, spread=_spread(config, joined))

@@ -12,15 +12,17 @@ import socket
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from kube_actors.cluster import service_account_keys
+from kube_actors.cluster import loopback, service_account_keys
 from kube_actors.cluster.group import Component, Group
 from kube_actors.cluster.pki import API_SERVER, NODE, STORE, Authority
-from kube_actors.cluster.plan import ClusterPlan, EtcdPlan, NodePlan
+from kube_actors.cluster.plan import ClusterPlan, EtcdPlan, NodePlan, uses_loopback
+from kube_actors.cluster.plan import plan as plan_of
 from kube_actors.rpc.server import Listener
 
 if TYPE_CHECKING:
     from kube_actors.apiserver.server import ApiServer
     from kube_actors.client.client import KubeClient
+    from kube_actors.cluster.config import ClusterConfig
     from kube_actors.cluster.etcd.files import Credentials
     from kube_actors.cluster.etcd.member import MemberConfig
     from kube_actors.cluster.paths import ClusterPaths
@@ -53,6 +55,13 @@ def resolve_runtime(kind: str) -> str:
 def kernel_services() -> bool:
     """Whether services can be forwarded by the kernel here: it takes root and the program nft."""
     return os.geteuid() == 0 and shutil.which("nft") is not None
+
+
+def make_plan(config: ClusterConfig, paths: ClusterPaths, runtime: str, *, embedded: bool) -> ClusterPlan:
+    """The plan of a config on this machine, with loopback ranges that no other cluster has. Raises ConfigError."""
+    kernel = kernel_services()
+    pair = loopback.choose(paths.ranges) if uses_loopback(runtime, kernel) else loopback.PAIRS[0]
+    return plan_of(config, paths, runtime, embedded=embedded, kernel_services=kernel, loopback=pair)
 
 
 def store(plan: ClusterPlan, pki: Authority, address: str = "") -> Group:
@@ -257,13 +266,19 @@ def node(plan: ClusterPlan, pki: Authority, which: NodePlan, annotations: Mappin
         annotations=dict(annotations or {}),
         static_pods=plan.paths.node(which.name) / "manifests",
     )
-    members: list[Component] = [kube, NodeAgent(config, kube, make_runtime(plan, which))]
+    members: list[Component] = [*_claims(plan, which), kube, NodeAgent(config, kube, make_runtime(plan, which))]
     if which.proxy:
         from kube_actors.network.proxy import ServiceProxy
 
         proxy_client = client(plan, pki, PROXY, agent="kube-proxy")
         members += [proxy_client, ServiceProxy(proxy_config(plan, which), proxy_client)]
     return Group(f"node {which.name}", members)
+
+
+def _claims(plan: ClusterPlan, which: NodePlan) -> list[Component]:
+    """The loopback ranges of the cluster are its own on this machine."""
+    ranges = (plan.pod_cidr, plan.service_cidr) if which.proxy else ()
+    return [loopback.Claim(each) for each in ranges if each.startswith("127.")]
 
 
 def proxy_config(plan: ClusterPlan, which: NodePlan) -> ProxyConfig:

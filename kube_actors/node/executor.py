@@ -159,6 +159,9 @@ class Executor:
             mounts += hosts_mount(pod, container, pod_dir, parts.config, view.ip)
         devices = parts.devices.of_container(str(pod["metadata"]["uid"]), name)
         spec = parts.specs.build(pod, container, image, env, mounts, action.attempt, devices)
+        if action.attempt == 0:
+            for reason, message in parts.runtime.shortcomings(spec):
+                emit(WARNING, reason, message)
         container_id = await parts.runtime.create_container(view.sandbox_id, spec)
         emit(NORMAL, "Created", "Container created")
         return container_id

@@ -11,7 +11,7 @@ and its children, whose text goes to the user in the pod's status and events.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -273,6 +273,10 @@ class Runtime(Protocol):
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
         """Remove it with its containers and logs."""
+        ...
+
+    def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
+        """(reason, message) of what the container asks for and does not get here, for events of the pod."""
         ...
 
     async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str: ...

@@ -24,7 +24,7 @@ def _plan(runtime: str, nodes: int = 1, network: NetworkSection | None = None, e
 
 def test_ranges_follow_the_runtime() -> None:
     assert _plan("docker").pod_cidr == "10.244.0.0/16"
-    assert _plan("process").service_cidr == "127.96.0.0/12"
+    assert _plan("process").service_cidr == "127.96.0.0/14"
     assert _plan("process").loopback
     assert not _plan("docker").loopback
 
@@ -91,5 +91,5 @@ def test_the_largest_number_of_nodes_has_room_in_every_default_range() -> None:
 def test_docker_without_root_has_services_on_loopback() -> None:
     planned = plan(ClusterConfig(), PATHS, "docker", embedded=False, kernel_services=False)
     assert planned.nodes[0].proxy == "userspace"
-    assert planned.service_cidr == "127.96.0.0/12"
+    assert planned.service_cidr == "127.96.0.0/14"
     assert planned.pod_cidr == "10.244.0.0/16"

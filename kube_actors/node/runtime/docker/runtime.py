@@ -165,6 +165,9 @@ class DockerRuntime:
 
     # Containers
 
+    def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
+        return ()
+
     async def create_container(self, sandbox_id: str, spec_: ContainerSpec) -> str:
         docker_id = names.without_scheme(sandbox_id)
         sandbox = await self._inspected.known(docker_id)

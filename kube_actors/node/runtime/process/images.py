@@ -2,7 +2,8 @@
 
 folder:/srv/app, /srv/app   a root file system as a folder
 /srv/app.tar                the same as a tar, perhaps compressed; unpacked once
-anything else               ignored with one warning: commands run on the machine's own files
+host                        none: commands run on the machine's own files
+anything else               the same, and an event of the pod that says so
 """
 
 from __future__ import annotations
@@ -12,15 +13,11 @@ import shutil
 import tarfile
 from pathlib import Path
 
-import structlog
-
 from kube_actors.node.runtime.interface import Image, ImageFailure, RuntimeFailure
 from kube_actors.node.runtime.layers import LayerError, apply_layer
 
-log = structlog.get_logger(__name__)
-
 FOLDER = "folder:"
-HOST_ID = "host"
+HOST, HOST_ID = "host", "host"
 
 
 def path_of(name: str) -> Path | None:
@@ -82,7 +79,6 @@ class Images:
 
     def _ignore(self, name: str) -> Image:
         if name not in self._ignored:
-            log.warning("the process runtime ignores the image: commands run on this machine's files", image=name)
             self._ignored[name] = Image(id=HOST_ID, names=(name,), size_bytes=0)
         return self._ignored[name]
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 from dataclasses import asdict
 from typing import Any
 
 from kube_actors.node.devices import grants
 from kube_actors.node.devices.nvidia import RESOURCE as NVIDIA_GPU
 from kube_actors.node.runtime.interface import ContainerSpec, Image, RuntimeFailure, SandboxSpec
+from kube_actors.node.runtime.process.images import HOST, path_of
 from kube_actors.node.runtime.process.shim.isolate import NONE, ROOT
 
 # What a container has of environment before its own, as container images give it.
@@ -75,6 +78,7 @@ def container_content(
         "no_new_privileges": security.no_new_privileges,
         "oom_score_adj": spec.oom_score_adj,
         "limits": asdict(spec.limits),
+        "read_only_root": security.read_only_root,
         "cgroups": [],
         "stdin": spec.stdin,
         "stdin_once": spec.stdin_once,
@@ -126,16 +130,32 @@ def _mounts(spec: ContainerSpec, resolv_conf: str) -> list[dict[str, Any]]:
     return mounts
 
 
-def warnings(spec: ContainerSpec, mode: str, euid: int) -> list[str]:
-    """What of the specification cannot be had here, for the log."""
+def shortcomings(
+    spec: ContainerSpec, mode: str, euid: int, *, limited: bool, kernel: str = platform.release()
+) -> list[tuple[str, str]]:
+    """What of the specification cannot be had here. `limited`: the node may make control groups."""
     found = []
-    if spec.security.user not in (None, euid) and (euid != 0 or mode not in (ROOT, NONE)):
-        found.append(f"runs as user {euid}, not {spec.security.user}: the node has no root rights")
-    if spec.security.read_only_root:
-        found.append("its root file system is not read-only")
-    if spec.security.add_capabilities or spec.security.drop_capabilities:
-        found.append("its capabilities are those of the node")
+    if path_of(spec.image) is None and spec.image != HOST:
+        text = f'the process runtime has no images: "{spec.image}" is ignored, commands run on the machine\'s files'
+        found.append(("ImageIgnored", text))
+    security, lacks = spec.security, []
+    if security.user not in (None, euid) and (euid != 0 or mode not in (ROOT, NONE)):
+        lacks.append(f"it runs as user {euid}, not {security.user}: the node has no root rights")
+    if security.read_only_root and (mode == NONE or not has_recursive_attributes(kernel)):
+        lacks.append("its root file system is not read-only")
+    if security.add_capabilities or security.drop_capabilities:
+        lacks.append("its capabilities are those of its user")
+    if lacks:
+        found.append(("LessConfined", f"The process runtime confines the container less: {'; '.join(lacks)}"))
+    if not limited and (spec.limits.cpu_quota_us or spec.limits.memory_bytes):
+        found.append(("LimitsIgnored", "The node may make no control groups: limits of cpu and memory are not kept"))
     return found
+
+
+def has_recursive_attributes(kernel: str) -> bool:
+    """Linux 5.12 and later make a whole tree read-only at once."""
+    numbers = [int(part) for part in re.findall(r"\d+", kernel)[:2]]
+    return numbers >= [5, 12]
 
 
 def links(spec: ContainerSpec) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -154,6 +154,9 @@ class ProcessRuntime:
 
     # Containers
 
+    def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
+        return plan.shortcomings(spec, self._mode, os.geteuid(), limited=self._limits is not None)
+
     async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str:
         uid = uid_of_sandbox(sandbox_id)
         sandbox = self._layout.sandbox(uid)
@@ -177,8 +180,6 @@ class ProcessRuntime:
             resolv_conf=str(resolv_conf) if resolv_conf.exists() else "",
             now=self._clock.now(),
         )
-        for warning in plan.warnings(spec, self._mode, os.geteuid()):
-            log.warning("container is less confined than it asks", container=str(identity), what=warning)
         try:
             folder.mkdir()
             if self._mode == isolate.NONE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,6 +99,9 @@ class SimulatedRuntime:
             self._tell(sandbox.spec.uid)
 
     # Containers
+
+    def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
+        return ()
 
     async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str:
         sandbox = self._sandboxes.get(sandbox_id)

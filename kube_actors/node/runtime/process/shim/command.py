@@ -25,7 +25,9 @@ class CommandError(Exception):
 
 def isolation_of(config: dict[str, Any], folder: str) -> isolate.Isolation:
     mounts = tuple(isolate.MountPlan(**mount) for mount in config["mounts"])
-    return isolate.Isolation(config["isolation"], config["hostname"], mounts, folder, config["image_root"])
+    return isolate.Isolation(
+        config["isolation"], config["hostname"], mounts, folder, config["image_root"], config["read_only_root"]
+    )
 
 
 def become(config: dict[str, Any], command: list[str]) -> None:

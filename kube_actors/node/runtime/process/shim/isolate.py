@@ -11,6 +11,7 @@ one in memory into which everything that was there is bound, and in which the pa
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Isolation:
     mounts: tuple[MountPlan, ...]
     scratch: str
     image_root: str = ""
+    read_only_root: bool = False
 
 
 def enter_namespaces(mode: str) -> None:
@@ -73,6 +75,8 @@ def isolate(plan: Isolation) -> None:
         _cover("/", root)
     for mount in targets:
         _mount_volume(mount, root)
+    if plan.read_only_root:
+        _make_read_only(root)
     if root:
         os.chroot(root)
         os.chdir("/")
@@ -118,6 +122,28 @@ def _mount_volume(mount: MountPlan, root: str) -> None:
     if mount.read_only:
         kept = _kept_flags(root + target)
         kernel.mount("none", root + target, flags=kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | kept)
+
+
+def _make_read_only(root: str) -> None:
+    """All but the volumes that are writable, and what every container may write to."""
+    kept = [*_volumes, f"{root}/proc", f"{root}/dev"]
+    writable = [point for point in _writable_mounts() if any(f"{point}/".startswith(f"{each}/") for each in kept)]
+    try:
+        kernel.set_read_only(root or "/", True, recursive=True)
+        for point in writable:
+            kernel.set_read_only(point, False)
+    except OSError as exc:
+        # An older kernel; the pod has been told.
+        if exc.errno != errno.ENOSYS:
+            raise
+
+
+def _writable_mounts() -> list[str]:
+    with open("/proc/self/mountinfo") as file:
+        rows = [line.split(" ") for line in file]
+    # Blanks in a path are written as octal numbers.
+    paths = [(row[4].encode().decode("unicode_escape").encode("latin-1").decode(), row[5]) for row in rows]
+    return [path for path, options in paths if "rw" in options.split(",")]
 
 
 def _kept_flags(path: str) -> int:
