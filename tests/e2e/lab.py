@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -20,7 +21,8 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -63,7 +65,7 @@ class DockerLab:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         self.docker_host = f"unix://{self.folder}/docker.sock"
         self._dockerd: subprocess.Popen[bytes] | None = None
-        self._log = self.folder / "dockerd.log"
+        self._log, self._config = self.folder / "dockerd.log", self.folder / "daemon.json"
 
     def __enter__(self) -> DockerLab:
         try:
@@ -81,6 +83,7 @@ class DockerLab:
     def start(self) -> None:
         _run("ip", "netns", "add", self.name)
         _run("ip", "-n", self.name, "link", "set", "lo", "up")
+        self._config.write_text("{}")
         self.start_engine()
         self.run("iptables", "-P", "FORWARD", "ACCEPT")
 
@@ -89,7 +92,7 @@ class DockerLab:
         return [
             "nsenter", f"--net=/var/run/netns/{self.name}", "dockerd", "-H", self.docker_host,
             "--data-root", f"{self.folder}/data", "--exec-root", f"{self.folder}/exec",
-            "--pidfile", f"{self.folder}/dockerd.pid", *flags,
+            "--pidfile", f"{self.folder}/dockerd.pid", "--config-file", str(self._config), *flags,
         ]  # fmt: skip
 
     def start_engine(self, *flags: str) -> None:
@@ -134,6 +137,32 @@ class DockerLab:
             subprocess.run(["umount", "-l", mount], check=False, capture_output=True)
         shutil.rmtree(self.folder / "exec", ignore_errors=True)
         (self.folder / "dockerd.pid").unlink(missing_ok=True)
+
+    @contextmanager
+    def calls(self) -> Iterator[list[str]]:
+        """What the engine is asked in the block, whoever asks: `POST /v1.41/containers/create?name=...`.
+
+        The list is filled when the block ends.
+        """
+        found: list[str] = []
+        self._reload('{"debug": true}')
+        begin = self._log.stat().st_size
+        try:
+            yield found
+        finally:
+            text = self._log.read_bytes()[begin:].decode(errors="replace")
+            self._reload("{}")
+        found += re.findall(r'msg="Calling ([A-Z]+ [^ "]+)', text)
+
+    def _reload(self, config: str) -> None:
+        assert self._dockerd is not None
+        begin, deadline = self._log.stat().st_size, time.monotonic() + STOP_SECONDS
+        self._config.write_text(config)
+        self._dockerd.send_signal(signal.SIGHUP)
+        while b"Reloaded configuration" not in self._log.read_bytes()[begin:]:
+            if time.monotonic() > deadline:
+                raise LabError("dockerd does not read its configuration again")
+            time.sleep(0.05)
 
     def stop(self) -> None:
         """Everything away; may be called twice."""
