@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kube_actors.api import Obj, quantity
-from kube_actors.api.meta import get_path
 
 _QOS_RESOURCES = ("cpu", "memory")
 _NEVER = ("PodResizePending", "Infeasible")
@@ -84,39 +83,35 @@ def accounted(pod: Obj) -> Obj:
     has. A resize that the node can never make does not count (determineContainerReqs)."""
     spec: Obj = pod["spec"]
     status: Obj = pod.get("status") or {}
-    known = {
-        each["name"]: each
-        for kind in ("containerStatuses", "initContainerStatuses")
-        for each in status.get(kind) or ()
-        if each.get("resources") or each.get("allocatedResources")
-    }
-    if not known and not status.get("allocatedResources"):
-        return spec
-    conditions = status.get("conditions") or ()
-    asks = not any((each.get("type"), each.get("reason")) == _NEVER for each in conditions)
     changed: Obj = {}
-    for field in ("containers", "initContainers"):
+    for field, kind in (("containers", "containerStatuses"), ("initContainers", "initContainerStatuses")):
+        known = {each["name"]: each for each in status.get(kind) or () if "resources" in each}
+        if not known:
+            continue
         items = spec.get(field) or []
         new = [
-            _accounted(each, known.get(each["name"]), asks)
+            _accounted(each, known.get(each["name"]), status)
             if field == "containers" or each.get("restartPolicy") == "Always"
             else each
             for each in items
         ]
         if any(one is not other for one, other in zip(new, items, strict=True)):
             changed[field] = new
-    if spec.get("resources"):
-        changed |= {"resources": _accounted(spec, status, asks)["resources"]}
+    if spec.get("resources") and "resources" in status:
+        changed |= {"resources": _accounted(spec, status, status)["resources"]}
     return spec | changed if changed else spec
 
 
-def _accounted(holder: Obj, status: Obj | None, asks: bool) -> Obj:
-    """A container, or the spec of a pod that has resources as a whole."""
+def _accounted(holder: Obj, known: Obj | None, status: Obj) -> Obj:
+    """A container, or the spec of a pod that has resources as a whole, with what is `known` of it."""
     asked = _requests(holder)
-    if status is None:
+    if known is None:
         return holder
-    granted, applied = status.get("allocatedResources") or {}, _requests(status)
-    largest: dict[str, str] = dict(asked) if asks else {}
+    granted, applied = known.get("allocatedResources") or {}, _requests(known)
+    if granted == applied == asked:
+        return holder
+    impossible = any((each.get("type"), each.get("reason")) == _NEVER for each in status.get("conditions") or ())
+    largest: dict[str, str] = {} if impossible else dict(asked)
     for amounts in (granted, applied):
         for name, amount in amounts.items():
             if name not in largest or quantity.compare(amount, largest[name]) > 0:
@@ -127,14 +122,13 @@ def _accounted(holder: Obj, status: Obj | None, asks: bool) -> Obj:
 
 
 def _requests(holder: Obj) -> Mapping[str, str]:
-    found: Mapping[str, str] = get_path(holder, "resources", "requests", default={})
-    return found
+    return (holder.get("resources") or {}).get("requests") or {}
 
 
 def _container_requests(container: Obj, missing: Mapping[str, int] | None) -> dict[str, int]:
     # The API server makes a limit the request where there is none; nobody has done so for a static pod.
-    limits: Mapping[str, str] = get_path(container, "resources", "limits", default={})
-    return dict(missing or {}) | amounts_of({**limits, **_requests(container)})
+    limits = (container.get("resources") or {}).get("limits") or {}
+    return dict(missing or ()) | amounts_of({**limits, **_requests(container)})
 
 
 def _replaces(name: str) -> bool:

@@ -59,11 +59,14 @@ def too_much(asked: Mapping[str, int], allocatable: Mapping[str, str]) -> str:
 def lacking(asked: Mapping[str, int], others: Iterable[Obj], allocatable: Mapping[str, str]) -> Shortage | None:
     """What the node has too little of beside `others`, as they were granted, the first of it."""
     # What the node does not have is left to those who schedule: kubelet ignores it too.
-    names = [name for name in (*_RESOURCES, *(each for each in allocatable if "/" in each)) if name in allocatable]
+    counted = (*_RESOURCES, *(each for each in allocatable if "/" in each))
+    names = [name for name in counted if name in allocatable and asked.get(name)]
+    if not names:
+        return None
     taken = [requests_of(accounted(each)) for each in others]
     for name, capacity in amounts_of({name: allocatable[name] for name in names}).items():
         used = sum(each.get(name, 0) for each in taken)
-        if asked.get(name) and used + asked[name] > capacity:
+        if used + asked[name] > capacity:
             return Shortage(name, asked[name], used, capacity)
     return None
 

@@ -32,7 +32,8 @@ from kube_actors.node.ipam import AddressPool
 from kube_actors.node.killer import Killer, grace_of
 from kube_actors.node.memory import PodMemory
 from kube_actors.node.node_events import NORMAL, WARNING, PodEvents
-from kube_actors.node.resizes import Resizes
+from kube_actors.node.resizes import Resizes, too_small
+from kube_actors.node.resources import memory_limit
 from kube_actors.node.runtime.interface import Mount, NoSuchContainer, Runtime, RuntimeFailure, Simulation
 from kube_actors.node.sandbox import sandbox_spec
 from kube_actors.node.termination_message import message_mount
@@ -89,7 +90,7 @@ class Executor:
         elif isinstance(action, KillContainer):
             await self._kill(action, pod, view, memory)
         elif isinstance(action, ResizeContainers):
-            await self._resize(action, pod, memory)
+            await self._resize(action, pod, view, memory)
         elif isinstance(action, RemoveContainer):
             await self._parts.runtime.remove_container(action.id)
             memory.forget(action.id)
@@ -202,10 +203,10 @@ class Executor:
         if action.replaced:
             memory.replaced.add(action.id)
 
-    async def _resize(self, action: ResizeContainers, pod: Obj, memory: PodMemory) -> None:
+    async def _resize(self, action: ResizeContainers, pod: Obj, view: PodView, memory: PodMemory) -> None:
         runtime = self._parts.runtime
         try:
-            refusal = await self._too_small(action)
+            refusal = await self._too_small(action, pod, view)
             for each in action.updates if not refusal else ():
                 await runtime.update_limits(each.id, each.limits)
                 memory.limits[each.id] = each.limits
@@ -217,17 +218,16 @@ class Executor:
         if refusal:
             self._resizes.fail(pod, refusal)
 
-    async def _too_small(self, action: ResizeContainers) -> str:
+    async def _too_small(self, action: ResizeContainers, pod: Obj, view: PodView) -> str:
         """Why memory cannot be taken away now: below what is in use the kernel would kill."""
-        faults = []
-        for each in action.updates:
-            limit = each.limits.memory_bytes
-            if each.shrinks and (used := (await self._parts.runtime.stats(each.id)).memory_bytes) > limit:
-                faults.append(
-                    f'attempting to set container "{each.name}" memory limit ({limit}) below current usage ({used})'
-                )
-        shown = ", ".join(faults)
-        return f"cannot decrease memory limits: {shown if len(faults) == 1 else f'[{shown}]'}" if faults else ""
+        if not any(each.shrinks for each in action.updates):
+            return ""
+        uses = {}
+        for running in view.running:
+            if running.latest is not None:
+                uses[running.name] = (await self._parts.runtime.stats(running.latest.id)).memory_bytes
+        limits = {each.name: each.limits.memory_bytes for each in action.updates if each.shrinks}
+        return too_small(limits, uses, memory_limit(pod))
 
     def _wait(self, pod: Obj, memory: PodMemory, name: str, reason: str, message: str, retry_at: float) -> None:
         memory.waiting[name] = Waiting(reason, message, retry_at)

@@ -70,7 +70,7 @@ def _with(container: Obj, resources: Obj | None) -> Obj:
 
 def same(one: Obj, other: Obj) -> bool:
     """Whether two resources are equal in what a resize may change."""
-    return all(
+    return one == other or all(
         _amount(one, kind, name) == _amount(other, kind, name) for kind in ("requests", "limits") for name in _RESIZED
     )
 

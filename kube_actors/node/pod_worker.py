@@ -247,7 +247,7 @@ class PodWorker:
         if self._simulated or not volumes.is_refreshed(self._pod):
             return wake_at
         if now - self._memory.refreshed_at >= interval:
-            await volumes.refresh(self._pod)
+            await volumes.refresh(self.granted)
             self._memory.refreshed_at = now
         due = self._memory.refreshed_at + interval
         return due if wake_at is None else min(wake_at, due)

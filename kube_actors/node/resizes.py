@@ -41,6 +41,21 @@ def judge(pod: Obj, others: Iterable[Obj], allocatable: Mapping[str, str]) -> tu
     return (DEFERRED, f"Node didn't have enough resource: {shortage.text}") if shortage else None
 
 
+def too_small(limits: Mapping[str, int], uses: Mapping[str, int], whole: int) -> str:
+    """Why containers cannot have their lower memory `limits` now, beside what all of the pod use; `whole` is the
+    limit of the pod, 0: none. Pure."""
+    faults = []
+    if 0 < whole < sum(uses.values()):
+        faults.append(f"attempting to set pod memory limit ({whole}) below current usage ({sum(uses.values())})")
+    faults += [
+        f'attempting to set container "{name}" memory limit ({limit}) below current usage ({uses[name]})'
+        for name, limit in limits.items()
+        if limit < uses.get(name, 0)
+    ]
+    text = ", ".join(faults)
+    return f"cannot decrease memory limits: {text if len(faults) == 1 else f'[{text}]'}" if faults else ""
+
+
 class Resizes:
     """Of the pods of one node. `pods` lists those that hold resources, with their latest status; `poke` wakes the
     worker of a pod."""

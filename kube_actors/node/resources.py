@@ -53,6 +53,15 @@ def _effective_limit(pod: Obj, container: Obj, resource: str) -> str:
     return own if parse(own) else limit_of(pod["spec"], resource)
 
 
+def memory_limit(pod: Obj) -> int:
+    """Of the pod as a whole: its own, or that of its containers together; 0 where one of them has none."""
+    spec = pod["spec"]
+    own = to_int(limit_of(spec, "memory"))
+    sidecars = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
+    limits = [to_int(limit_of(each, "memory")) for each in (*sidecars, *(spec.get("containers") or ()))]
+    return own or (sum(limits) if all(limits) else 0)
+
+
 def applied(resources: Obj, limits: Limits | None) -> Obj:
     """The resources of a container as they are in force: those granted, with the runtime's amounts where it has
     others. What the kernel cannot tell apart is shown as it was granted; a limit that is not in force is not shown.

@@ -79,7 +79,10 @@ def test_cpu_and_memory_go_up_and_down_and_back_while_the_container_runs_on(spac
 
 
 def test_requests_alone_and_the_tiniest_amounts(space: Space) -> None:
-    space.create(pod("p", resources=resources("2m", "10Mi", limited=False)))
+    body = pod("p", resources=resources("2m", "10Mi", limited=False))
+    # One that asks for nothing is in nobody's way.
+    body["spec"]["containers"].append(pod("p")["spec"]["containers"][0] | {"name": "bare"})
+    space.create(body)
     space.wait("p")
     before = limits_seen(space, "p")
     resize(space, "p", c=resources("1m", "10Mi", limited=False))
@@ -176,8 +179,9 @@ def test_memory_in_use_is_not_taken_away(space: Space) -> None:
     until(lambda: (condition(space, "p", "PodResizeInProgress") or {}).get("reason") == "Error")
     text = condition(space, "p", "PodResizeInProgress")["message"]
     assert text.startswith(
-        'cannot decrease memory limits: attempting to set container "c" memory limit (20971520) below'
+        "cannot decrease memory limits: [attempting to set pod memory limit (20971520) below current"
     )
+    assert 'attempting to set container "c" memory limit (20971520) below current usage' in text
     assert space.container("p")["resources"]["limits"]["memory"] == "120Mi"
     resize(space, "p", c=resources("1", "110Mi"))
     assert applied(space, "p", resources("1", "110Mi"))["restartCount"] == 0

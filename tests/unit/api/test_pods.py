@@ -6,8 +6,11 @@ import copy
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kube_actors.api import kinds
+from kube_actors.api.pods import requests_of
 from kube_actors.api.resources import PODS
 from kube_actors.api.validation import validate_status_update, validate_update, validate_view_update
 from tests.unit.api.objects import made, messages, patched
@@ -274,3 +277,33 @@ LABEL = (
 )  # fmt: skip
 def test_a_container_is_refused_in_the_words_of_kubernetes(spec: dict[str, Any], refusals: list[str]) -> None:
     assert messages(PODS, pod(**spec)) == refusals
+
+
+CONTAINERS = st.lists(
+    st.tuples(st.booleans(), st.dictionaries(st.sampled_from(["cpu", "memory"]), st.integers(0, 9))), max_size=4
+)
+
+
+@given(CONTAINERS, CONTAINERS)
+def test_a_pod_asks_for_what_it_needs_at_the_moment_when_it_needs_most(
+    init: list[tuple[bool, dict[str, int]]], regular: list[tuple[bool, dict[str, int]]]
+) -> None:
+    def needs(amounts: dict[str, int]) -> dict[str, Any]:
+        return {"resources": {"requests": {name: str(amount) for name, amount in amounts.items()}}}
+
+    spec: dict[str, Any] = {
+        "initContainers": [needs(each) | ({"restartPolicy": "Always"} if sidecar else {}) for sidecar, each in init],
+        "containers": [needs(each) for _, each in regular],
+        "overhead": {"cpu": "1"},
+    }
+    # The pod's life as it goes: what runs at each moment.
+    moments: list[list[dict[str, int]]] = []
+    sidecars: list[dict[str, int]] = []
+    for sidecar, each in init:
+        moments.append([*sidecars, each])
+        sidecars += [each] if sidecar else []
+    moments.append([*sidecars, *(each for _, each in regular)])
+    asked = requests_of(spec)
+    for name, unit, overhead in (("cpu", 1000, 1000), ("memory", 1, 0)):
+        most = max(sum(each.get(name, 0) for each in moment) for moment in moments)
+        assert asked.get(name, 0) == most * unit + overhead

@@ -156,8 +156,9 @@ async def test_memory_is_not_taken_below_its_use(make_world: MakeWorld) -> None:
     await runs(world)
     await resize(world, sized("1", "100Mi"))
     await world.until(lambda: condition(world, "PodResizeInProgress").get("reason") == "Error")
-    text = f'attempting to set container "c" memory limit ({100 * MI}) below current usage ({200 * MI})'
-    assert condition(world, "PodResizeInProgress")["message"] == f"cannot decrease memory limits: {text}"
+    text = f"attempting to set pod memory limit ({100 * MI}) below current usage ({200 * MI}), "
+    text += f'attempting to set container "c" memory limit ({100 * MI}) below current usage ({200 * MI})'
+    assert condition(world, "PodResizeInProgress")["message"] == f"cannot decrease memory limits: [{text}]"
     assert world.container()["resources"]["limits"]["memory"] == "256Mi"
     assert world.container()["allocatedResources"]["memory"] == "100Mi"
     await asyncio.sleep(60)
@@ -256,6 +257,34 @@ async def test_a_pod_that_waits_for_a_resize_takes_no_room_from_new_pods(make_wo
     await world.until(lambda: world.status("late").get("phase") == "Failed")
     text = "Pod was rejected: Node didn't have enough resource: cpu, requested: 1000, used: 4000, capacity: 4000"
     assert (world.status("late")["reason"], world.status("late")["message"]) == ("OutOfcpu", text)
+
+
+async def test_resources_of_the_whole_pod_are_resized_in_the_containers_without_their_own(
+    make_world: MakeWorld,
+) -> None:
+    bare = {"name": "bare", "image": "web:1"}
+    whole = sized("1", "1Gi")["resources"]
+    world = await make_world(None, make_pod(containers=[sized(), bare], resources=whole))
+    await runs(world)
+    assert (world.status()["resources"], world.status()["allocatedResources"]) == (whole, whole["requests"])
+    more = sized("2", "2Gi")["resources"]
+    await resize(world, sized(), bare | {"resources": {}}, resources=more)
+    await world.until(lambda: told(world, "ResizeCompleted"))
+    assert await limits(world) == {"c": Limits(512, 50_000, 256 * MI), "bare": Limits(2048, 200_000, 2048 * MI)}
+    assert world.status()["resources"] == more
+    assert world.runtime.starts == 2
+
+
+async def test_a_container_that_waits_for_its_restart_gets_the_new_resources_with_it(make_world: MakeWorld) -> None:
+    world = await make_world(SimulatedConfig(Behaviour(run_seconds=1, exit_code=1, failing_runs=3)), make_pod(
+        containers=[sized()]
+    ))  # fmt: skip
+    await world.until(lambda: world.container().get("restartCount") == 2)
+    await world.until(lambda: "waiting" in world.container()["state"])
+    await resize(world, sized("1"))
+    await world.until(lambda: told(world, "ResizeCompleted"))
+    await world.until(lambda: "running" in world.container()["state"])
+    assert await limits(world) == {"c": Limits(1024, 100_000, 256 * MI)}
 
 
 async def test_a_static_pod_is_never_resized() -> None:
