@@ -41,7 +41,7 @@ async def http_get(action: Obj, host: str, ports: Mapping[str, int], timeout: fl
         text = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)"
         return Result(False, f'Get "{url}": {text}')
     except (OSError, ValueError, asyncio.IncompleteReadError) as error:
-        return Result(False, f'Get "{url}": {_network_error(error, target, port)}')
+        return Result(False, f'Get "{url}": {_network_error(error, target, port)}', unknown=_is_ours(error))
     return Result(200 <= status < 400, f"HTTP probe failed with statuscode: {status}")
 
 
@@ -56,7 +56,7 @@ async def tcp_connect(action: Obj, host: str, ports: Mapping[str, int], timeout:
     except TimeoutError:
         return Result(False, f"dial tcp {_bracketed(target)}:{port}: i/o timeout")
     except OSError as error:
-        return Result(False, _network_error(error, target, port))
+        return Result(False, _network_error(error, target, port), unknown=_is_ours(error))
     writer.close()
     return Result(True)
 
@@ -95,6 +95,11 @@ async def _status(host: str, port: int, tls: bool, request: bytes) -> int:
     if not protocol.startswith("HTTP/") or not code.isdigit():
         raise ValueError(f'malformed HTTP response "{line.decode("latin-1").strip()}"')
     return int(code)
+
+
+def _is_ours(error: BaseException) -> bool:
+    """An agent without a free file descriptor knows nothing of the container."""
+    return isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE)
 
 
 def _network_error(error: BaseException, host: str, port: int) -> str:

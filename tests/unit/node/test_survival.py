@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
 import pytest
 
 from kube_actors.api.resources import EVENTS, NODES
+from kube_actors.node.prober.checks import http_get, tcp_connect
 from kube_actors.node.prober.container import ContainerChecks
 from kube_actors.node.runtime.interface import (
     ContainerSpec,
@@ -118,3 +120,12 @@ async def test_a_runtime_that_hangs_says_nothing_about_a_container(
     asyncio.get_running_loop().call_later(seconds, runtime.answers.set)
     result = await ContainerChecks(cast(Runtime, runtime)).execute("c", ("true",), 1)
     assert (result.ok, result.unknown) == (False, unknown)
+
+
+async def test_an_agent_without_file_descriptors_fails_no_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(asyncio, "open_connection", full)
+    for check in (http_get, tcp_connect):
+        assert (await check({"port": 80}, "127.0.0.1", {}, 1)).unknown
