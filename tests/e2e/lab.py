@@ -217,6 +217,15 @@ class DockerLab:
         self.docker("import", "-c", 'CMD ["sh"]', "-", name, stdin=buffer.getvalue())
         return name
 
+    def leftovers(self) -> list[str]:
+        """What containers that are gone have left: ends of cables, supervisors, mounts of their files."""
+        if self.docker("ps", "-q").stdout.split():
+            return []
+        links = self.run("ip", "-o", "link", "show", "type", "veth").stdout.splitlines()
+        left = [f"network interface {line.split()[1].rstrip(':')}" for line in links]
+        left += [f"supervisor {pid}" for pid in self.processes() if b"-shim" in _command_line(pid)]
+        return left + [f"mount {mount}" for mount in self._mounts() if mount.endswith(("/merged", "/shm"))]
+
     def leaks(self) -> list[str]:
         """What is left of the lab after `stop()`."""
         left = [f"mount {mount}" for mount in self._mounts()]
@@ -252,6 +261,13 @@ class DockerLab:
                 except ProcessLookupError:
                     continue
             time.sleep(0.05)
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 def _run(

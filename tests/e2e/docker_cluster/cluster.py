@@ -134,13 +134,14 @@ class DockerCluster:
         return str(self.lab.docker(*words).stdout)
 
     def leaks(self) -> list[str]:
-        """What is left of pods when no pod is: containers, volumes, networks, mounts, folders."""
+        """What is left of pods when no pod is: containers, volumes, networks, mounts, folders, cables, processes."""
         left = [f"container {each}" for each in self.docker("ps", "-a", "--format", "{{.Names}}").split()]
         left += [f"Docker volume {each}" for each in self.docker("volume", "ls", "-q").split()]
         networks = set(self.docker("network", "ls", "--format", "{{.Name}}").split())
         left += [f"network {each}" for each in networks - NETWORKS]
         mounts = Path("/proc/self/mounts").read_text().splitlines()
         left += [f"mount {line.split()[1]}" for line in mounts if str(self.folder) in line.split()[1]]
+        left += self.lab.leftovers()
         pods = self.node_folder / "pods"
         left += [f"folder {each}" for each in pods.iterdir()] if pods.exists() else []
         return left
