@@ -31,16 +31,25 @@ NOBODY = 65534
 
 class ProcessCluster:
     """`config` is YAML that is added to what every test needs. `uid`: who runs it, not root. `path`: a folder of
-    programs that come first. Usable where DockerCluster is, by `Space`."""
+    programs that come first. Without `namespaces` that user may make none, as on hardened machines. Usable where
+    DockerCluster is, by `Space`."""
 
-    def __init__(self, config: str = "", *, name: str = "default", uid: int | None = None, path: Path | None = None):
+    def __init__(
+        self,
+        config: str = "",
+        *,
+        name: str = "default",
+        uid: int | None = None,
+        path: Path | None = None,
+        namespaces: bool = True,
+    ) -> None:
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix="ka-process-"))
         self.kubeconfig = self.folder / "kubeconfig"
         self.log, self.data, self.home = self.folder / "kactl.log", self.folder / "data", self.folder / "home"
         self._config = self.folder / "config.yaml"
         self.configure(config)
-        self._uid, self._path = uid, path
+        self._uid, self._path, self._namespaces = uid, path, namespaces
         self.home.mkdir()
         if uid is not None:
             for each in (self.folder, self.home):
@@ -120,7 +129,7 @@ class ProcessCluster:
         return clean | homes | {"PATH": path}
 
     def _as_user(self, *words: str) -> list[str]:
-        return list(words) if self._uid is None else as_user(self._uid, words)
+        return list(words) if self._uid is None else as_user(self._uid, words, namespaces=self._namespaces)
 
     def run(self, *words: str, stdin: bytes = b"", seconds: float = 90) -> subprocess.CompletedProcess[str]:
         """Any program; the caller looks at its exit code."""
@@ -155,7 +164,7 @@ def kactl(*words: str) -> tuple[str, ...]:
     return sys.executable, "-m", "kube_actors_cli.main", *words
 
 
-def as_user(uid: int, words: tuple[str, ...]) -> list[str]:
+def as_user(uid: int, words: tuple[str, ...], *, namespaces: bool = True) -> list[str]:
     """The command line that runs a program as that user, who can reach this interpreter wherever it lies."""
     prefix = Path(sys.base_prefix).resolve()
     closed = next((each for each in reversed(prefix.parents) if not each.stat().st_mode & 0o001), None)
@@ -167,6 +176,10 @@ def as_user(uid: int, words: tuple[str, ...]) -> list[str]:
             f"exec 9<{held}; mount -t tmpfs -o mode=755 tmpfs {where}; mkdir -p {held}; "
             f"mount --no-canonicalize --bind /proc/self/fd/9 {held}; "
         )
+    if not namespaces:
+        # A limit of a namespace of users, so that the machine keeps its own; those inside have none of its rights.
+        limit = f"echo 0 > /proc/sys/user/max_user_namespaces; exec setpriv --inh-caps=-all -- {shlex.join(words)}"
+        words = ("unshare", "--user", "--map-current-user", "--keep-caps", "sh", "-ec", limit)
     drop = f"exec setpriv --reuid={uid} --regid={uid} --clear-groups -- {shlex.join(words)}"
     return ["unshare", "--mount", "sh", "-ec", open_way + drop]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,19 @@ def test_a_runtime_is_made_by_its_name(tmp_path: Any) -> None:
     assert [create_runtime(kind, cluster="c", node="n", root_dir=tmp_path).name for kind in KINDS] == list(KINDS)
     with pytest.raises(ConfigError, match="unknown"):
         create_runtime("rkt", cluster="c", node="n", root_dir=tmp_path)
+
+
+def test_groups_of_version_2_have_their_controllers_again_after_all_were_gone(tmp_path: Path) -> None:
+    (tmp_path / "cgroup.controllers").write_text("cpu memory")
+    found = cgroups.detect("c-n", tmp_path)
+    assert found is not None
+    for name in ("first", "second"):
+        (group,) = found.create(name, Limits(cpu_quota_us=20_000, memory_bytes=1 << 20))
+        assert Path(group) == tmp_path / "kube-actors" / "c-n" / name
+        assert (Path(group) / "cpu.max").read_text() == "20000 100000"
+        assert (Path(group) / "memory.max").read_text() == str(1 << 20)
+        for folder in Path(group).parents[:3]:
+            assert (folder / "cgroup.subtree_control").read_text() == "+cpu +memory"
+        shutil.rmtree(tmp_path / "kube-actors")
+    (tmp_path / "kube-actors").write_text("a group that cannot be made")
+    assert cgroups.detect("c-n", tmp_path) is None

@@ -52,6 +52,9 @@ class Cgroups:
             values = v1_values(limits)[self.controllers[index]] if self.controllers else v2_values(limits)
             group = parent / name
             try:
+                if not self.controllers:
+                    # They went with the last container's group.
+                    _hand_down(parent)
                 group.mkdir(parents=True, exist_ok=True)
             except OSError:
                 continue
@@ -76,22 +79,28 @@ def update(groups: Sequence[str], limits: Limits) -> None:
                 (group / file).write_text(value)
 
 
-def detect(node: str) -> Cgroups | None:
+def detect(node: str, mount: Path = MOUNT) -> Cgroups | None:
     """None where the node may not make groups; containers are then limited by nothing."""
-    if (MOUNT / "cgroup.controllers").exists():
-        parent = MOUNT / PARENT / node
+    if (mount / "cgroup.controllers").exists():
+        parent = mount / PARENT / node
         try:
-            parent.mkdir(parents=True, exist_ok=True)
-            for folder in (MOUNT, MOUNT / PARENT, parent):
-                (folder / "cgroup.subtree_control").write_text("+cpu +memory")
+            _hand_down(parent)
         except OSError:
-            _remove_empty(parent)
             return None
+        finally:
+            _remove_empty(parent)
         return Cgroups((parent,))
-    usable = [name for name in ("cpu", "memory") if os.access(MOUNT / name, os.W_OK)]
+    usable = [name for name in ("cpu", "memory") if os.access(mount / name, os.W_OK)]
     if not usable:
         return None
-    return Cgroups(tuple(MOUNT / name / PARENT / node for name in usable), tuple(usable))
+    return Cgroups(tuple(mount / name / PARENT / node for name in usable), tuple(usable))
+
+
+def _hand_down(parent: Path) -> None:
+    """Version 2: the groups below have the controllers that all above them hand down. Raises OSError."""
+    parent.mkdir(parents=True, exist_ok=True)
+    for folder in (parent.parent.parent, parent.parent, parent):
+        (folder / "cgroup.subtree_control").write_text("+cpu +memory")
 
 
 def remove(groups: Sequence[str]) -> None:
