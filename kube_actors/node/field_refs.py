@@ -64,9 +64,11 @@ def resource_value(pod: Obj, container: Obj, ref: Obj, node_allocatable: Mapping
     if kind not in ("limits", "requests") or not resource:
         raise ValueError(f"unsupported container resource : {ref['resource']}")
     amounts = (owner.get("resources") or {}).get(kind) or {}
-    amount = amounts.get(resource)
-    if amount is None:
-        amount = node_allocatable.get(resource, "0") if kind == "limits" else "0"
+    amount = amounts.get(resource) or "0"
+    if kind == "limits" and not parse(amount):
+        # The limit of the pod as a whole holds, else what the node has.
+        whole = (pod["spec"].get("resources") or {}).get("limits") or {}
+        amount = whole.get(resource) or node_allocatable.get(resource, "0")
     divisor = parse(ref.get("divisor") or "1") or Decimal(1)
     return str(math.ceil(parse(amount) / divisor))
 

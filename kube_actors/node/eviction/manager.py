@@ -15,9 +15,10 @@ from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.api.meta import key_of, uid_of
 from kube_actors.node.actions import Failure
+from kube_actors.node.disk import disk_use
 from kube_actors.node.eviction.ranking import Use, is_evictable, message, ranked
 from kube_actors.node.eviction.signals import Signals
-from kube_actors.node.eviction.storage import disk_use, limited_volumes, outgrown
+from kube_actors.node.eviction.storage import limits_containers, local_volumes, outgrown
 from kube_actors.node.eviction.thresholds import CONDITIONS, RESOURCES, Threshold
 from kube_actors.node.resources import BEST_EFFORT, qos_class
 from kube_actors.node.runtime.interface import ContainerState, PodRecord, Runtime, RuntimeFailure
@@ -149,10 +150,23 @@ class EvictionManager:
 
     async def _evict_outgrown(self) -> None:
         for pod in list(self._pods()):
-            if is_evictable(pod) and any(True for _ in limited_volumes(pod)):
-                why = await asyncio.to_thread(outgrown, pod, self._volumes(uid_of(pod)))
+            counts = limits_containers(pod)
+            if is_evictable(pod) and (counts or any(limit for _, limit in local_volumes(pod))):
+                written = await self._written(uid_of(pod)) if counts else {}
+                why = await asyncio.to_thread(outgrown, pod, self._volumes(uid_of(pod)), written)
                 if why:
                     self._evict(pod, Failure(EVICTED, why))
+
+    async def _written(self, uid: str) -> dict[str, int]:
+        """By container: what it has written that is no volume."""
+        record = await self._runtime.pod(uid)
+        written: dict[str, int] = {}
+        for each in record.containers if record else ():
+            if each.state is ContainerState.RUNNING:
+                # One that ends while it is measured takes no more.
+                with contextlib.suppress(RuntimeFailure):
+                    written[each.name] = await self._runtime.disk_use(each.id)
+        return written
 
 
 def _tolerates_memory(pod: Obj) -> bool:

@@ -329,6 +329,10 @@ class Runtime(Protocol):
 
     async def stats(self, container_id: str) -> ContainerStats: ...
 
+    async def disk_use(self, container_id: str) -> int:
+        """Bytes that it has written: into its own file system, which goes with it, and to its logs."""
+        ...
+
 
 @runtime_checkable
 class Simulation(Protocol):

@@ -88,9 +88,34 @@ def test_an_empty_dir_may_not_outgrow_its_limit(tmp_path: Path) -> None:
     limited = pod("p", volumes=[{"name": "v", "emptyDir": {"sizeLimit": "64Ki"}}])
     (tmp_path / "v").mkdir()
     (tmp_path / "v" / "f").write_bytes(b"x" * 32 * 1024)
-    assert outgrown(limited, tmp_path) == ""
+    assert outgrown(limited, tmp_path, {}) == ""
     (tmp_path / "v" / "g").write_bytes(b"x" * 64 * 1024)
-    assert outgrown(limited, tmp_path) == 'Usage of EmptyDir volume "v" exceeds the limit "64Ki". '
+    assert outgrown(limited, tmp_path, {}) == 'Usage of EmptyDir volume "v" exceeds the limit "64Ki". '
+
+
+@pytest.mark.parametrize(
+    ("written", "volume", "why"),
+    [
+        ({"a": 60, "b": 30}, 0, ""),
+        # What is no container's counts for the pod.
+        ({"a": 60, "b": 30}, 128, "Pod ephemeral local storage usage exceeds the total limit of containers 192Ki. "),
+        ({"a": 60, "b": 80}, 0, 'Container b exceeded its local ephemeral storage limit "64Ki". '),
+        ({"a": 150, "b": 80}, 0, "Pod ephemeral local storage usage exceeds the total limit of containers 192Ki. "),
+    ],
+)
+def test_containers_may_not_write_more_than_their_limits(
+    tmp_path: Path, written: dict[str, int], volume: int, why: str
+) -> None:
+    limits = {"a": "128Ki", "b": "64Ki"}
+    containers = [
+        {"name": name, "resources": {"limits": {"ephemeral-storage": limit}}} for name, limit in limits.items()
+    ]
+    limited = pod("p", volumes=[{"name": "v", "emptyDir": {}}, {"name": "m", "emptyDir": {"medium": "Memory"}}])
+    limited["spec"]["containers"] = containers
+    for name, size in (("v", volume), ("m", 1024)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "f").write_bytes(b"x" * size * 1024)
+    assert outgrown(limited, tmp_path, {name: kib * 1024 for name, kib in written.items()}) == why
 
 
 def test_this_machine_has_signals(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from kube_actors.node.runtime.docker.inspects import Inspects
 from kube_actors.node.runtime.docker.logs import read_logs
 from kube_actors.node.runtime.docker.network import ensure_network
 from kube_actors.node.runtime.docker.sessions import DockerAttach, DockerExec
-from kube_actors.node.runtime.docker.stats import container_stats
+from kube_actors.node.runtime.docker.stats import container_stats, disk_use
 from kube_actors.node.runtime.docker.unpack import unpack
 from kube_actors.node.runtime.interface import (
     ContainerSpec,
@@ -267,6 +267,9 @@ class DockerRuntime:
 
     async def stats(self, container_id: str) -> ContainerStats:
         return await container_stats(self.engine, names.without_scheme(container_id))
+
+    async def disk_use(self, container_id: str) -> int:
+        return await disk_use(self.engine, names.without_scheme(container_id))
 
     # What the above is made of
 

@@ -1,8 +1,10 @@
-"""CPU and memory of a container, from the engine's one-shot statistics."""
+"""CPU and memory of a container, from the engine's one-shot statistics, and what it has written."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from kube_actors.node.runtime.docker.engine import Engine, failures
@@ -28,3 +30,19 @@ async def container_stats(engine: Engine, docker_id: str) -> ContainerStats:
     if not ((answer or {}).get("memory_stats") or {}).get("usage"):
         raise NoSuchContainer(f"container {docker_id} does not run", "StatsUnavailable")
     return stats_of(answer)
+
+
+async def disk_use(engine: Engine, docker_id: str) -> int:
+    """The writable layer, as the engine measures it, and the log with those it was rotated to."""
+    async with failures("StatsUnavailable"):
+        answer = await engine.json("GET", f"containers/{docker_id}/json", params={"size": "1"})
+    layer = int(answer.get("SizeRw") or 0)
+    path = answer.get("LogPath")
+    return layer + (_logs(Path(path)) if path and engine.endpoint.local else 0)
+
+
+def _logs(path: Path) -> int:
+    """0 where the engine's files are not ours to see."""
+    with suppress(OSError):
+        return sum(file.stat().st_size for file in path.parent.glob(f"{path.name}*"))
+    return 0

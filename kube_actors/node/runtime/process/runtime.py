@@ -15,6 +15,7 @@ import structlog
 
 from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.api.errors import ConfigError
+from kube_actors.node.disk import disk_use
 from kube_actors.node.runtime.interface import (
     ContainerSpec,
     ContainerState,
@@ -291,6 +292,9 @@ class ProcessRuntime:
     async def stats(self, container_id: str) -> ContainerStats:
         container = self._running(container_id, "StatsUnavailable")
         return ContainerStats(*procfs.usage(container.supervisor))
+
+    async def disk_use(self, container_id: str) -> int:
+        return await asyncio.to_thread(disk_use, self._running(container_id, "StatsUnavailable").folder)
 
     # What the above is made of
 

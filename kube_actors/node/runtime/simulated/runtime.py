@@ -248,3 +248,6 @@ class SimulatedRuntime:
         return ContainerStats(
             int(seconds * container.behaviour.cpu_milli * 1_000_000), container.behaviour.memory_bytes
         )
+
+    async def disk_use(self, container_id: str) -> int:
+        return sum(len(line) for _, line in self._find(container_id).log)
