@@ -91,8 +91,8 @@ class NodeAgent:
         self._addresses = AddressPool(config.pod_cidr)
         self._devices = Devices(clock, lambda: self._heartbeat.look(), owner, nvidia.read if real else None)
         self._gate = Gate(labels, allocatable, self._devices.allocator, self._pressure)
-        pulled_images = PulledImages(config.root_dir / pulled.FILE if real else None)
-        images = Images(runtime, references, pulled_images, clock, config.parallel_pulls)
+        self._pulled = PulledImages(config.root_dir / pulled.FILE if real else None)
+        images = Images(runtime, references, self._pulled, clock, config.parallel_pulls)
         unpacked = UnpackedImages(config.root_dir, runtime)
         volumes = Volumes(config.root_dir, references, Tokens(client, clock), allocatable)
         parts = Parts(
@@ -119,15 +119,13 @@ class NodeAgent:
             StaticPods(folder, config.name, client, self._pods, self._statuses, clock) if folder is not None else None
         )
         self._collector = (
-            ImageCollector(config.image_gc, runtime, pulled_images, unpacked, self._warn, clock, owner)
-            if real
-            else None
+            ImageCollector(config.image_gc, runtime, self._pulled, unpacked, self._warn, clock, owner) if real else None
         )
         self._eviction = self._make_eviction(volumes, self._collector, clock, owner) if self._collector else None
         self._server = NodeServer(config, runtime, self._pods, clock)
         self._heartbeat = Heartbeat(config, self._machine, client, clock, self._observe, self._on_node)
         self._images: tuple[Image, ...] = ()
-        self._images_read_at = float("-inf")
+        self._images_read_at, self._images_changes = float("-inf"), 0
 
     def _make_eviction(self, volumes: Volumes, collector: ImageCollector, clock: Clock, owner: str) -> EvictionManager:
         config, pods = self._config, self._pods
@@ -277,12 +275,15 @@ class NodeAgent:
         )
 
     async def _list_images(self, now: float) -> tuple[Image, ...]:
-        """Read as often as the status is reported: it costs the runtime more than it tells."""
-        if now - self._images_read_at >= self._config.status_report_interval:
+        """Read after a pull, else as often as the status is reported: it costs the runtime more than it tells."""
+        old = now - self._images_read_at >= self._config.status_report_interval
+        # Fleets of simulated nodes have other things to tell.
+        if old or (self._collector is not None and self._pulled.changes != self._images_changes):
+            changes = self._pulled.changes
             try:
                 async with asyncio.timeout(IMAGES_SECONDS):
                     self._images = tuple(await self._runtime.images())
-                self._images_read_at = now
+                self._images_read_at, self._images_changes = now, changes
             except (KubeActorsError, TimeoutError) as error:
                 log.info("images cannot be listed", node=self.name, error=str(error))
         return self._images

@@ -11,6 +11,7 @@ from kube_actors.node.view import Run
 
 MAX_BYTES = 4096
 LOG_LINES, LOG_BYTES = 80, 2048
+KEPT = 3
 DEFAULT_PATH = "/dev/termination-log"
 
 
@@ -22,6 +23,8 @@ def message_mount(pod_dir: Path, container: Obj, attempt: int) -> Mount:
     """The mount of an empty file that any user of the container may write."""
     path = message_file(pod_dir, str(container["name"]), attempt)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Of the runs before only the last two are kept.
+    message_file(pod_dir, str(container["name"]), attempt - KEPT).unlink(missing_ok=True)
     path.touch()
     path.chmod(0o666)
     return Mount(str(path), str(container.get("terminationMessagePath") or DEFAULT_PATH))

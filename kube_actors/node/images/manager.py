@@ -49,15 +49,16 @@ class Images:
         self._runtime, self._references, self._pulled = runtime, references, pulled
         self._clock = clock
         self._slots = asyncio.Semaphore(parallel)
+        # By uid of the pod and name of the image; by uid and id.
         self._failures: dict[tuple[str, str], tuple[BackoffEntry, float, str]] = {}
+        self._granted: set[tuple[str, str]] = set()
 
     async def ensure(self, pod: Obj, name: str, policy: str, emit: EmitEvent) -> Image:
         """The image, pulled if the policy wants it. Raises ImageUnavailable; RuntimeFailure if nobody can say."""
-        policy = policy or default_policy(name)
+        uid, policy = str(pod["metadata"]["uid"]), policy or default_policy(name)
         present = await self._find(name, emit)
-        known = await self._logins(pod, name)
-        usable = present is not None and self._pulled.may_use(name, present, known)
-        if present is not None and usable and policy != "Always":
+        if present is not None and policy != "Always" and await self._may_use(pod, name, present):
+            self._granted.add((uid, present.id))
             text = f'Container image "{name}" already present on machine and can be accessed by the pod'
             emit("Normal", "Pulled", text)
             return present
@@ -67,12 +68,21 @@ class Images:
             text = f'Container image "{name}" {why}'
             emit("Warning", "ErrImageNeverPull", text)
             raise ImageUnavailable(text, "ErrImageNeverPull", self._clock.now() + INITIAL)
-        return await self._pull(str(pod["metadata"]["uid"]), name, known, emit)
+        image = await self._pull(uid, name, await self._logins(pod, name), emit)
+        self._granted.add((uid, image.id))
+        return image
 
     def forget(self, uid: str) -> None:
         """The pod is gone."""
         for key in [each for each in self._failures if each[0] == uid]:
             del self._failures[key]
+        self._granted = {each for each in self._granted if each[0] != uid}
+
+    async def _may_use(self, pod: Obj, name: str, image: Image) -> bool:
+        """Its secrets are read only if it matters: a restart must not need the API server."""
+        if (str(pod["metadata"]["uid"]), image.id) in self._granted or self._pulled.may_use(name, image, ()):
+            return True
+        return self._pulled.may_use(name, image, await self._logins(pod, name))
 
     async def _find(self, name: str, emit: EmitEvent) -> Image | None:
         try:

@@ -65,9 +65,12 @@ class PulledImages:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._records: dict[str, _Record] = _read(path) if path is not None else {}
+        # How often something was pulled or has gone.
+        self.changes = 0
 
     def pulled(self, name: str, image: Image, before: Iterable[Image], login: Login | None) -> None:
         """`name` was pulled and is `image`; `before` is what was on the engine just before. Raises OSError."""
+        self.changes += 1
         old = next((each for each in before if each.id == image.id), None)
         record = self._records.setdefault(image.id, _Record(new=old is None))
         record.names |= set(image.names) - set(old.names if old is not None else ())
@@ -105,6 +108,7 @@ class PulledImages:
         for each in gone:
             del self._records[each]
         if gone:
+            self.changes += 1
             self._write()
 
     def _write(self) -> None:

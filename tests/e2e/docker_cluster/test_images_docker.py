@@ -56,6 +56,11 @@ def waiting(space: Space, name: str, reason: str) -> str:
     return str(until(look, reason).get("message", ""))
 
 
+def told_of_images(space: Space) -> set[str]:
+    node = json.loads(space.kubectl("get", "nodes", "-o", "json"))["items"][0]
+    return {name for each in node["status"]["images"] for name in each["names"]}
+
+
 def test_a_private_image_needs_the_right_secret(space: Space, registry: Registry) -> None:
     image = f"{HOST}/team/web:1"
     space.create(
@@ -95,9 +100,6 @@ def test_policies_names_and_what_is_told_of_images(space: Space, registry: Regis
     space.wait("one")
     status = space.container("one")
     assert (status["image"], status["imageID"]) == (image, first)
-    node = json.loads(space.kubectl("get", "nodes", "-o", "json"))["items"][0]
-    names = {name for each in node["status"]["images"] for name in each["names"]}
-    assert BUSYBOX_IMAGE in names
     # A tag that moves: Always asks the registry, IfNotPresent and a digest do not care.
     second = registry.push(f"{FROM}ENV VERSION=2\n", "team/tag:latest")
     assert second != first
@@ -114,6 +116,7 @@ def test_policies_names_and_what_is_told_of_images(space: Space, registry: Regis
     assert space.sh("always", "echo $VERSION") == "2"
     assert space.container("always")["imageID"] == second
     assert (space.sh("one", "echo $VERSION"), space.container("one")["imageID"]) == ("1", first)
+    until(lambda: {BUSYBOX_IMAGE, image, second, first} <= told_of_images(space), "the node tells of its images")
     # What cannot be had.
     space.create(
         of("tagless", f"{HOST}/team/tag:none", "s"),

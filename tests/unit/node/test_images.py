@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from kube_actors.aio.clock import LoopClock
 from kube_actors.api import Obj
+from kube_actors.api.errors import NotFound
 from kube_actors.node.images.collector import CollectionFailure, ImageCollector
 from kube_actors.node.images.credentials import Login, logins
 from kube_actors.node.images.garbage import Disk, ImageGcPolicy, to_free
@@ -165,16 +166,19 @@ class Registry:
 
 class Secrets:
     def __init__(self, found: dict[str, Obj]) -> None:
-        self.found = found
+        self.found, self.away = found, False
 
     async def secret(self, namespace: str, name: str) -> Obj | None:
+        if self.away:
+            raise NotFound("the API server is away")
         return self.found.get(name)
 
 
 class Puller:
     def __init__(self, **found: Obj) -> None:
         self.registry, self.events = Registry(), list[str]()
-        self.images = Images(self.registry, Secrets(found), PulledImages(None), LoopClock(), 1)  # type: ignore[arg-type]
+        self.secrets = Secrets(found)
+        self.images = Images(self.registry, self.secrets, PulledImages(None), LoopClock(), 1)  # type: ignore[arg-type]
 
     async def ensure(self, policy: str, *secrets: str, uid: str = "p") -> Image:
         spec = {"imagePullSecrets": [{"name": each} for each in secrets]}
@@ -214,6 +218,18 @@ async def test_a_pod_without_the_login_does_not_get_what_another_pulled() -> Non
     assert puller.registry.asked == ["good", "bad"]
     assert await puller.refused("IfNotPresent", "bad", uid="other") == "ImagePullBackOff"
     assert puller.events[-1] == 'Normal BackOff Back-off pulling image "reg.io/web:1"'
+
+
+@pytest.mark.looptime
+async def test_a_pod_that_had_the_image_needs_no_secret_to_start_again() -> None:
+    secrets = {"good": GOOD}
+    puller = Puller(**secrets)
+    await puller.ensure("IfNotPresent", "good")
+    puller.secrets.away = True
+    await puller.ensure("IfNotPresent", "good")
+    puller.images.forget("p")
+    with pytest.raises(NotFound):
+        await puller.ensure("IfNotPresent", "good")
 
 
 @pytest.mark.looptime
