@@ -42,8 +42,8 @@ class UnpackedImages:
         return files
 
     def in_use(self) -> frozenset[str]:
-        """The ids of images of which a pod has files."""
-        return frozenset(f"sha256:{each.name}" for each in self._linked() if each.parent == self._folder)
+        """The ids of images of which a pod has files. Runtimes name unpacked ones by their ids, wherever they lie."""
+        return frozenset(f"sha256:{each.name}" for each in self._linked())
 
     async def drop_unused(self) -> None:
         """Also what an agent left that died while it unpacked."""

@@ -68,6 +68,10 @@ def _collect(cluster: DockerCluster, registry: Registry) -> None:
     cluster.start()
     for each in ("done", "tagged", "stopped"):
         space.kubectl("delete", "pod", each)
+    # A pod that was adopted finds its volume again.
+    cluster.docker("kill", space.container("volume")["containerID"].removeprefix("docker://"))
+    until(lambda: space.container("volume")["restartCount"] == 1 and space.container("volume")["ready"])
+    assert space.sh("volume", "ls -A /v").split() == ["bin", "etc", "root", "tmp"]
     until(lambda: f"{HOST}/done:1" not in names(cluster), "an image that nobody uses goes")
     # Two rounds more, so that what should stay had its chance to go.
     events = len(_node_events(space, "FreeDiskSpaceFailed"))
