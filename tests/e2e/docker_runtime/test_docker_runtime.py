@@ -127,6 +127,11 @@ async def test_a_pod_lives_from_its_sandbox_to_its_end(runtime: DockerRuntime, d
     running = await record(runtime, container)
     assert (running.state, running.image, running.spec_hash) == (ContainerState.RUNNING, IMAGE, "h")
     assert container.startswith("docker://")
+
+    async def has_begun() -> bool:
+        return "out" in await log(runtime, container)
+
+    await eventually(has_begun)
     await runtime.stop_container(container, 10)
     stopped = await record(runtime, container)
     assert (stopped.state, stopped.exit_code) == (ContainerState.EXITED, 4)
@@ -171,6 +176,14 @@ async def test_containers_of_a_pod_share_network_hostname_and_memory(
         "2", "shared", "77", "page",
     ]  # fmt: skip
     assert docker_lab.run("busybox", "wget", "-qO-", "http://10.244.0.7/").stdout == "page\n"
+
+
+async def test_dockers_dns_server_is_in_no_pod_that_has_servers_of_its_own(runtime: DockerRuntime) -> None:
+    listens = sh("grep -c 0B00007F /proc/net/udp; true")  # 127.0.0.11
+    has_docker_s = await runtime.run_sandbox(pod("uid-1", 7))
+    assert (await output_of(runtime, has_docker_s, listens)).strip() == "1"
+    has_its_own = await runtime.run_sandbox(pod("uid-2", 8, dns_servers=("10.96.0.10",)))
+    assert (await output_of(runtime, has_its_own, listens)).strip() == "0"
 
 
 async def test_processes_are_shared_only_when_asked(runtime: DockerRuntime) -> None:

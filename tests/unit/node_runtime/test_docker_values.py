@@ -300,6 +300,18 @@ def test_containers_without_a_sandbox_are_still_told() -> None:
     assert (pod.sandbox_id, pod.uid, pod.ready) == ("", "uid-1", False)
 
 
+def test_docker_s_own_dns_server_is_refused_only_where_the_file_is_written_by_us() -> None:
+    def options(refuse: bool, **changes: Any) -> list[str]:
+        asked = {"dns_servers": ("10.96.0.10",), "dns_options": ("ndots:5",)} | changes
+        config = spec.sandbox_config(sandbox(**asked), OWNER, "pause:1", "pods", refuse_dns_server=refuse)
+        return list(config["HostConfig"]["DnsOptions"])
+
+    assert options(True) == ["ndots:-1"]
+    assert options(False) == ["ndots:5"]
+    assert options(True, dns_servers=("127.0.0.53",)) == ["ndots:5"]
+    assert options(True, host_network=True) == ["ndots:5"]
+
+
 def test_resolv_conf_has_what_the_pod_asked_for() -> None:
     made = dns.resolv_conf(sandbox(dns_servers=("10.96.0.10",), dns_searches=("a", "b"), dns_options=("ndots:5",)))
     assert made == "search a b\nnameserver 10.96.0.10\noptions ndots:5\n"

@@ -108,6 +108,10 @@ class Engine:
         """Podman's service speaks Docker's API with a few differences."""
         return any(part.get("Name") == "Podman Engine" for part in self.version.get("Components") or ())
 
+    def speaks(self, version: tuple[int, int]) -> bool:
+        """Whether the API version in use has what came with that one."""
+        return _numbers(self.api_version.removeprefix("v")) >= version
+
     async def stop(self) -> None:
         clients, self._clients = self._clients, []
         for client in clients:

@@ -16,7 +16,7 @@ import aiodocker
 from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.api.errors import ConfigError
 from kube_actors.node.runtime.docker import host, names, pause, records, spec
-from kube_actors.node.runtime.docker.dns import write_resolv_conf
+from kube_actors.node.runtime.docker.dns import UNTRIED, write_resolv_conf
 from kube_actors.node.runtime.docker.engine import Engine, failures
 from kube_actors.node.runtime.docker.events import Change, Stream, pod_changes
 from kube_actors.node.runtime.docker.images import Images, full_id
@@ -125,6 +125,7 @@ class DockerRuntime:
             pause.pause_image_name(self._machine()),
             self._config.pod_network,
             self._lowest_oom_score,
+            refuse_dns_server=self._can_refuse_dns_server(),
         )
         identity = names.Identity.of_sandbox(spec_)
         try:
@@ -275,6 +276,10 @@ class DockerRuntime:
 
     def _machine(self) -> str:
         return str(self.engine.version.get("Arch", "unknown"))
+
+    def _can_refuse_dns_server(self) -> bool:
+        engine = self.engine
+        return engine.endpoint.local and not engine.is_podman and not engine.speaks(UNTRIED)
 
     async def _prepare_for_sandboxes(self) -> None:
         # The first pods come together, and of two who make the network at once the engine refuses one.

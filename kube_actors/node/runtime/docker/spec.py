@@ -12,7 +12,7 @@ from typing import Any
 
 from kube_actors.node.devices import grants
 from kube_actors.node.devices.nvidia import RESOURCE as NVIDIA_GPU
-from kube_actors.node.runtime.docker.dns import reachable_servers, resolv_conf
+from kube_actors.node.runtime.docker.dns import docker_options, reachable_servers, resolv_conf
 from kube_actors.node.runtime.docker.names import DEVICES, MODES, RESOLV_CONF, Identity, Owner
 from kube_actors.node.runtime.interface import (
     ContainerSpec,
@@ -59,7 +59,15 @@ class SandboxModes:
         return ",".join(word for word, is_set in words.items() if is_set)
 
 
-def sandbox_config(spec: SandboxSpec, owner: Owner, image: str, network: str, lowest_oom_score: int = -1000) -> Json:
+def sandbox_config(
+    spec: SandboxSpec,
+    owner: Owner,
+    image: str,
+    network: str,
+    lowest_oom_score: int = -1000,
+    *,
+    refuse_dns_server: bool = False,
+) -> Json:
     """No restart policy: a pause container that Docker restarts has a new network, of which its running members
     know nothing. A sandbox that ended is replaced with its containers, as the kubelet does."""
     identity = Identity.of_sandbox(spec).labels()
@@ -78,7 +86,7 @@ def sandbox_config(spec: SandboxSpec, owner: Owner, image: str, network: str, lo
             "SecurityOpt": ["no-new-privileges"],
             "Dns": reachable_servers(spec),
             "DnsSearch": list(spec.dns_searches),
-            "DnsOptions": list(spec.dns_options),
+            "DnsOptions": docker_options(spec, refuse_server=refuse_dns_server),
             "ExtraHosts": [f"{name}:{ip}" for ip, names in spec.host_aliases for name in names],
             "Sysctls": dict(spec.sysctls),
         },
