@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import math
 import time
 from typing import Protocol
 
@@ -28,6 +29,27 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+class TickingClock:
+    """A clock whose sleepers wake together, at ticks of the loop's time: what they do then can be done as one."""
+
+    def __init__(self, clock: Clock, tick: float) -> None:
+        self._clock, self._tick = clock, tick
+
+    def now(self) -> float:
+        return self._clock.now()
+
+    async def sleep(self, seconds: float) -> None:
+        """Until the first tick after that time."""
+        loop = asyncio.get_running_loop()
+        wake = loop.create_future()
+        ticks = math.ceil((loop.time() + seconds) / self._tick)
+        timer = loop.call_at(ticks * self._tick, _wake, wake)
+        try:
+            await wake
+        finally:
+            timer.cancel()
+
+
 class LoopClock:
     """A clock that follows the event loop's time, for tests in virtual time: `epoch` plus the loop's."""
 
@@ -39,6 +61,11 @@ class LoopClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def rfc3339(seconds: float) -> str:

@@ -36,7 +36,7 @@ Sample = tuple[str, str, float, int | None]
 async def summary(agents: Agents, node: str) -> Obj:
     """The node's Summary. Raises ApiErrors."""
     try:
-        answer = await agents.stub(node).unary("Stats", node_pb2.StatsRequest(), SECONDS)
+        answer = await agents.stub(node).unary("Stats", node_pb2.StatsRequest(node=node), SECONDS)
     except RpcError as error:
         text = f"the agent of node {node} cannot be asked: {error.message}"
         raise (errors.Unavailable(text) if error.transient else internal(text)) from error

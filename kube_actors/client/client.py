@@ -11,7 +11,7 @@ from kube_actors.api.errors import ApiError
 from kube_actors.api.meta import namespace_of
 from kube_actors.api.resources import Resource
 from kube_actors.client import requests
-from kube_actors.client.session import Session
+from kube_actors.client.session import MAX_CALLS, Session
 from kube_actors.client.types import MERGE_PATCH, Binding, Event, Events, ObjList, VersionInfo
 from kube_actors.rpc.channel import Channel, Conversation, Stub
 from kube_actors.rpc.errors import RpcError
@@ -27,7 +27,8 @@ class KubeClient:
 
     Gets and writes share one Session stream; lists, watches, bindings and logs are calls of their own.
     `timeout` bounds a get or write in seconds; `patience` is how long such a call waits while the
-    server cannot be reached, 0 fails at once.
+    server cannot be reached, 0 fails at once. `most` bounds the gets and writes that are under way together:
+    what a flood of them leaves of the server's time is for others.
     """
 
     def __init__(
@@ -39,20 +40,21 @@ class KubeClient:
         *,
         timeout: float = 60.0,
         patience: float = 10.0,
+        most: int = MAX_CALLS,
     ) -> None:
         self._addresses = tuple(addresses)
         self._tls = tls
         self._token = token
         self._user_agent = user_agent
         self._timeout = timeout
-        self._patience = patience
+        self._patience, self._most = patience, most
         self._channel: Channel | None = None
 
     async def start(self) -> None:
         """Open the channel. It dials with the first call; a server that is away is no error here."""
         self._channel = Channel(self._addresses, self._tls, self._token, self._user_agent)
         self._stub = Stub(self._channel, KUBE)
-        self._session = Session(self._channel, self._stub, self._patience)
+        self._session = Session(self._channel, self._stub, self._patience, self._most)
         self._session.start()
 
     async def stop(self) -> None:

@@ -11,7 +11,7 @@ The rules and numbers of client-go's tools/record events cache:
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
 from kube_actors.aio.clock import rfc3339
@@ -36,6 +36,8 @@ class Occurrence:
     reason: str
     message: str
     action: str = ""
+    # The machine of the component that says so; empty where that is of no matter.
+    host: str = ""
 
     @property
     def object(self) -> str:
@@ -52,9 +54,9 @@ class Recorded:
     count: int = 1
     name: str = ""
 
-    def create(self, name: str, component: str, host: str) -> Obj:
+    def create(self, name: str, component: str) -> Obj:
         """The Event object as core/v1 has it."""
-        involved = dict(self.occurrence.involved)
+        involved, host = dict(self.occurrence.involved), self.occurrence.host
         namespace = involved.get("namespace") or "default"
         event: Obj = {
             "apiVersion": "v1",
@@ -150,13 +152,7 @@ class Correlator:
             similar.messages.add(occurrence.message)
         if len(similar.messages) < SIMILAR_LIMIT:
             return occurrence
-        return Occurrence(
-            occurrence.involved,
-            occurrence.type,
-            occurrence.reason,
-            COMBINED + occurrence.message,
-            occurrence.action,
-        )
+        return replace(occurrence, message=COMBINED + occurrence.message)
 
     def _allowed(self, occurrence: Occurrence, now: float) -> bool:
         bucket = self._buckets.get(occurrence.object)

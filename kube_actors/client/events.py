@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 
@@ -38,8 +40,15 @@ RETRY = Backoff(initial=0.5, maximum=10.0)
 MESSAGE_LIMIT = 1024
 
 
+class Recorder(Protocol):
+    """By which a component says what happens."""
+
+    def event(self, obj: Obj, type: str, reason: str, message: str, *, action: str = "", field_path: str = "") -> None:
+        """See `EventRecorder.event`."""
+
+
 class EventRecorder:
-    """Records Events of one component."""
+    """Records Events of one component, or with `on` of one component on several hosts."""
 
     def __init__(self, client: Client, component: str, host: str = "", clock: Clock | None = None) -> None:
         self._client = client
@@ -68,9 +77,16 @@ class EventRecorder:
                 log.info("events are left unwritten", component=self._component, count=len(self._waiting))
         await self._tasks.stop()
 
+    def on(self, host: str) -> Recorder:
+        """The same recorder, for what happens on that host."""
+        return _OnHost(self, host)
+
     def event(self, obj: Obj, type: str, reason: str, message: str, *, action: str = "", field_path: str = "") -> None:
         """Say that something happened to `obj`. `type` is Normal or Warning. `field_path` names a part of it."""
-        occurrence = Occurrence(_involved(obj, field_path), type, reason, message[:MESSAGE_LIMIT], action)
+        self.record(Occurrence(_involved(obj, field_path), type, reason, message[:MESSAGE_LIMIT], action, self._host))
+
+    def record(self, occurrence: Occurrence) -> None:
+        """Have it written, unless there is too much of it."""
         recorded = self._correlator.record(occurrence, self._clock.now())
         if recorded is None or (recorded not in self._waiting and len(self._waiting) >= LIMIT):
             self.dropped += 1
@@ -116,12 +132,22 @@ class EventRecorder:
             else:
                 return
         name = f"{involved.get('name', '')}.{int(self._clock.now() * 1e9):x}{secrets.token_hex(2)}"
-        created = await self._client.create(EVENTS, recorded.create(name, self._component, self._host))
+        created = await self._client.create(EVENTS, recorded.create(name, self._component))
         recorded.name = name_of(created)
 
     def _drop(self, recorded: Recorded, error: KubeActorsError) -> None:
         self.dropped += 1
         log.info("event dropped", reason=recorded.occurrence.reason, error=str(error), dropped=self.dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class _OnHost:
+    recorder: EventRecorder
+    host: str
+
+    def event(self, obj: Obj, type: str, reason: str, message: str, *, action: str = "", field_path: str = "") -> None:
+        involved = _involved(obj, field_path)
+        self.recorder.record(Occurrence(involved, type, reason, message[:MESSAGE_LIMIT], action, self.host))
 
 
 def _involved(obj: Obj, field_path: str) -> tuple[tuple[str, str], ...]:

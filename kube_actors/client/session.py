@@ -28,7 +28,7 @@ from kube_actors.rpc.pb import api_pb2 as pb
 
 # One message holds at most this much, so that a batch of large objects stays below gRPC's limit.
 BATCH_BYTES = 4 << 20
-# Calls that wait or fly at once; the next caller waits for its turn.
+# Calls that wait or fly at once, unless the client wants fewer; the next caller waits for its turn.
 MAX_CALLS = 20_000
 RECONNECT = Backoff(initial=0.05, factor=2.0, maximum=1.0)
 BROKEN = "the stream to the API server broke before the answer"
@@ -50,8 +50,11 @@ class Pending:
 class Session:
     """Calls over one stream that heals itself. `run()` is the task that drives it."""
 
-    def __init__(self, channel: Channel, stub: Stub, patience: float) -> None:
-        """`patience`: seconds that calls wait for a server that is away before the attempt fails."""
+    def __init__(self, channel: Channel, stub: Stub, patience: float, most: int = MAX_CALLS) -> None:
+        """`patience`: seconds that calls wait for a server that is away before the attempt fails.
+
+        `most`: how many calls there are at once; the next one waits in front.
+        """
         self._channel = channel
         self._stub = stub
         self._patience = patience
@@ -60,7 +63,7 @@ class Session:
         self._outbox: list[Pending] = []
         self._flying: dict[int, Pending] = {}
         self._work = asyncio.Event()
-        self._slots = asyncio.Semaphore(MAX_CALLS)
+        self._slots = asyncio.Semaphore(most)
         self._last_id = 0
         self._running = False
 

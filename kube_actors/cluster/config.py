@@ -22,12 +22,14 @@ from kube_actors.cluster.etcd import external
 from kube_actors.cluster.paths import checked_name
 from kube_actors.cluster.settings import PORT, between, setting
 from kube_actors.node.eviction import thresholds
+from kube_actors.node.runtime.simulated import SimulatedConfig, read_config
 
 MB = 1 << 20
 RUNTIMES = ("auto", "docker", "process", "simulated")
 MODES = ("ray", "embedded")
-# A /24 a node out of the pod range; a process cluster's range holds 32768 of them.
-MAX_NODES = 250
+MAX_NODES = 5000
+# Of nodes that are more than memory.
+MAX_REAL_NODES = 250
 MIN_INTERVAL, MAX_INTERVAL = 10.0, 365 * 86400.0
 
 
@@ -293,6 +295,8 @@ class ClusterConfig:
     network: NetworkSection = field(default_factory=NetworkSection)
     storage: StorageSection = field(default_factory=StorageSection)
     ray: RaySection = field(default_factory=RaySection)
+    # How the containers of the simulated runtime behave.
+    simulated: SimulatedConfig = field(default_factory=SimulatedConfig, metadata={"reader": read_config})
 
     def replace(self, **changes: Any) -> ClusterConfig:
         return dataclasses.replace(self, **changes)
@@ -391,6 +395,17 @@ def _encryption_problem(encryption: EncryptionSection) -> str | None:
     return None
 
 
+def _workers_problem(config: ClusterConfig) -> str | None:
+    count = config.workers.count
+    if not 1 <= count <= MAX_NODES:
+        return f"workers.count: {count} must be from 1 to {MAX_NODES}"
+    if count > MAX_REAL_NODES and config.runtime != "simulated":
+        return f"workers.count: {count} needs runtime: simulated; others have at most {MAX_REAL_NODES}"
+    if config.simulated != SimulatedConfig() and config.runtime != "simulated":
+        return "simulated: needs runtime: simulated"
+    return None
+
+
 def _contradiction(config: ClusterConfig) -> str | None:
     problem = _store_contradiction(config) or _ray_contradiction(config) or _workers_contradiction(config.workers)
     if problem:
@@ -398,8 +413,9 @@ def _contradiction(config: ClusterConfig) -> str | None:
     backup = config.store.backup
     if backup.interval and not backup.folder and not config.store.durable:
         return "store.backup.folder: needed for a store in memory, whose folder does not stay"
-    if not 1 <= config.workers.count <= MAX_NODES:
-        return f"workers.count: {config.workers.count} must be from 1 to {MAX_NODES}"
+    problem = _workers_problem(config)
+    if problem:
+        return problem
     if not 0 <= config.api_server.port <= 65535:
         return f"apiServer.port: {config.api_server.port} must be from 0 to 65535"
     ports: dict[int, str] = {}

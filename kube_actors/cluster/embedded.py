@@ -14,23 +14,33 @@ import asyncio
 import dataclasses
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
+from kube_actors.aio.collector import Collector
 from kube_actors.api.errors import ConfigError
 from kube_actors.api.meta import is_true
 from kube_actors.api.resources import NODES, SERVICE_ACCOUNTS
 from kube_actors.cluster import logs, sweep, wiring
-from kube_actors.cluster.config import ApiServerSection, ClusterConfig, StoreSection, WorkersSection
+from kube_actors.cluster.config import (
+    MAX_REAL_NODES,
+    ApiServerSection,
+    ClusterConfig,
+    StoreSection,
+    WorkersSection,
+    check,
+)
 from kube_actors.cluster.etcd import external
 from kube_actors.cluster.group import Component, Group, start_together
 from kube_actors.cluster.kubeconfig import Kubeconfig
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki
 from kube_actors.cluster.plan import MASTER, ClusterPlan
+from kube_actors.node.fleet import Fleet
+from kube_actors.node.runtime.simulated import SimulatedConfig, read_config
 
 if TYPE_CHECKING:
     from kube_actors.client.client import KubeClient
@@ -38,6 +48,8 @@ if TYPE_CHECKING:
 # A socket's path may have 107 bytes, and the store's stands below the data folder.
 LONGEST_SOCKET_PATH = 100
 READY_SECONDS = 60.0
+# For each node besides, of those that are many.
+READY_SECONDS_A_NODE = 0.1
 
 
 class Cluster:
@@ -56,9 +68,15 @@ class Cluster:
         host: str = "127.0.0.1",
         name: str = "embedded",
         kubeconfig: Path | str | None = None,
+        simulated: SimulatedConfig | Mapping[str, Any] | None = None,
         config: ClusterConfig | None = None,
     ) -> None:
-        """`config` replaces the other choices but for `data_dir` and `kubeconfig`. Raises ConfigError."""
+        """`config` replaces the other choices but for `data_dir` and `kubeconfig`. Raises ConfigError.
+
+        `simulated` says how containers of the simulated runtime behave; a mapping as in a config file.
+        """
+        if not isinstance(simulated, SimulatedConfig):
+            simulated = read_config(simulated or {}, "simulated")
         self._config = config or ClusterConfig(
             name=name,
             mode="embedded",
@@ -66,13 +84,16 @@ class Cluster:
             api_server=ApiServerSection(host=host, port=api_port, grpc_port=0, token_port=0),
             store=StoreSection(durable=data_dir is not None),
             workers=WorkersSection(count=nodes),
+            simulated=simulated,
         )
+        check(self._config, "cluster")
         self._data_dir = Path(data_dir).absolute() if data_dir is not None else None
         self._scratch: Path | None = None
         self._kubeconfig = Path(kubeconfig).absolute() if kubeconfig is not None else None
         self._groups: list[Group] = []
         self._plan: ClusterPlan | None = None
         self._client: KubeClient | None = None
+        self._collector = Collector()
         self.runtime = ""
         self.rest_url = ""
         self.grpc_address = ""
@@ -110,6 +131,8 @@ class Cluster:
     async def start(self, *, ready: bool = True) -> None:
         """Returns when the cluster is ready; with `ready=False`, when the API server serves."""
         logs.leave_to_logging()
+        if self._config.workers.count > MAX_REAL_NODES:
+            self._collector.start()
         try:
             await self._start()
             if ready:
@@ -121,18 +144,20 @@ class Cluster:
     async def stop(self) -> None:
         """End everything in order: nodes first, the store last. Idempotent."""
         groups, self._groups = self._groups[::-1], []
-        nodes = [group for group in groups if group.name.startswith("node ")]
+        nodes = [group for group in groups if group.name == "nodes" or group.name.startswith("node ")]
         await asyncio.gather(*(group.stop() for group in nodes))
         for group in groups:
             await group.stop()
         if nodes:
             await sweep.sweep(self.plan)
+        self._collector.stop()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
             self._scratch = None
 
     def components(self, group: str) -> Sequence[Component]:
-        """The running objects of a component: `store`, `apiserver`, `scheduler`, `controller-manager`, `node NAME`."""
+        """The running objects of a component: `store`, `apiserver`, `scheduler`, `controller-manager`, `node NAME`,
+        or of a simulated cluster `nodes`."""
         return next((each.members for each in self._groups if each.name == group), ())
 
     async def restart(self, component: str) -> None:
@@ -141,6 +166,11 @@ class Cluster:
         `apiserver`, `scheduler`, `controller-manager` or a node's name. Simulated pods of a node start again, as
         after a reboot. Raises KeyError for a component that there is not.
         """
+        for member in self.components("nodes"):
+            if isinstance(member, Fleet) and component in member.agents:
+                await member.end(component)
+                await member.begin(component)
+                return
         makers = self._makers()
         make = makers[component]
         index = next(i for i, group in enumerate(self._groups) if group.name in (component, f"node {component}"))
@@ -152,6 +182,8 @@ class Cluster:
         """How each component is made, by the name that `restart` takes."""
         pki = Pki.open(self.plan.paths.pki)
         nodes = {node.name: partial(wiring.node, self.plan, pki, node) for node in self.plan.nodes}
+        if self.runtime == "simulated":
+            nodes = {"nodes": partial(wiring.fleet, self.plan, pki)}
         return {
             "apiserver": lambda: wiring.api_server(self.plan, pki, store_tls=wiring.store_client_tls(self.plan, pki))[
                 0
@@ -176,11 +208,12 @@ class Cluster:
 
     async def _ready_in_time(self) -> None:
         try:
-            async with asyncio.timeout(READY_SECONDS):
+            seconds = ready_seconds(len(self.plan.nodes))
+            async with asyncio.timeout(seconds):
                 await self.wait_ready()
         except TimeoutError:
             raise ConfigError(
-                f"the cluster's nodes did not become Ready within {READY_SECONDS:.0f} s; its log says why"
+                f"the cluster's nodes did not become Ready within {seconds:.0f} s; its log says why"
             ) from None
 
     async def _start(self) -> None:
@@ -230,6 +263,11 @@ class Cluster:
         if self._scratch is None:
             self._scratch = Path(tempfile.mkdtemp(prefix="kube-actors-"))
         return self._scratch
+
+
+def ready_seconds(nodes: int) -> float:
+    """How long that many nodes may take until all are Ready."""
+    return READY_SECONDS + READY_SECONDS_A_NODE * nodes
 
 
 def write_kubeconfig(plan: ClusterPlan, pki: Pki, path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kube_actors.api.errors import ConfigError
 from kube_actors.cluster.access import AccessPlan, AuditPlan
-from kube_actors.cluster.config import ClusterConfig, WorkersSection
+from kube_actors.cluster.config import MAX_REAL_NODES, ClusterConfig, WorkersSection
 from kube_actors.cluster.etcd import external
 from kube_actors.cluster.etcd.external import ExternalStore
 from kube_actors.cluster.loopback import PAIRS
@@ -16,11 +16,14 @@ from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.settings import seconds
 from kube_actors.node.eviction.thresholds import DEFAULTS
 from kube_actors.node.images.garbage import ImageGcPolicy
+from kube_actors.node.runtime.simulated import SimulatedConfig
 
 MASTER = "master-1"
 # Ranges by runtime: pods and services of the process runtime live on loopback addresses.
 LOOPBACK_RANGES = PAIRS[0]
 CLUSTER_RANGES = ("10.244.0.0/16", "10.96.0.0/12")
+# For pods of more nodes than the range above has room for.
+WIDE_RANGE = "10.128.0.0/9"
 PROXIES = {"docker": "nftables", "process": "userspace", "simulated": ""}
 
 
@@ -125,6 +128,7 @@ class ClusterPlan:
     resource_metrics: bool = True
     # None: everything is on this machine.
     spread: SpreadPlan | None = None
+    simulated: SimulatedConfig = field(default_factory=SimulatedConfig)
 
     @property
     def store_addresses(self) -> tuple[str, ...]:
@@ -185,6 +189,8 @@ def plan(
     """
     proxy = proxy_mode(runtime, kernel_services)
     default_pods = (loopback if runtime == "process" else CLUSTER_RANGES)[0]
+    if config.workers.count > MAX_REAL_NODES:
+        default_pods = WIDE_RANGE
     pods = config.network.pod_cidr or default_pods
     services = config.network.service_cidr or (loopback if proxy == "userspace" else CLUSTER_RANGES)[1]
     if runtime == "process" and not (pods.startswith("127.") and services.startswith("127.")):
@@ -212,6 +218,7 @@ def plan(
         backup=_backup(config, paths),
         access=_access(config, paths),
         external=_external(config),
+        simulated=config.simulated,
     )
 
 

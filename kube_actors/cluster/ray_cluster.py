@@ -25,7 +25,7 @@ from kube_actors.api.resources import NODES
 from kube_actors.cluster import loop, ports, ray_process, record, sweep, wiring
 from kube_actors.cluster.config import ClusterConfig
 from kube_actors.cluster.desired import SUPERVISOR, ActorSpec, Health, Observed, desired_actors
-from kube_actors.cluster.embedded import write_kubeconfig
+from kube_actors.cluster.embedded import ready_seconds, write_kubeconfig
 from kube_actors.cluster.etcd import external, layout
 from kube_actors.cluster.hosts import Host
 from kube_actors.cluster.paths import ClusterPaths
@@ -43,10 +43,11 @@ if TYPE_CHECKING:
 Report = Callable[[str], None]
 
 ACTORS_SECONDS = 120.0
-NODES_SECONDS = 60.0
 ROUND_SECONDS = 0.3
 DRAIN_SECONDS = 15.0
 STATUS_SECONDS = 5.0
+# Nodes that an error names.
+NAMED = 5
 
 
 def up(config: ClusterConfig, paths: ClusterPaths, report: Report, note: Report) -> ClusterRecord:
@@ -264,14 +265,15 @@ async def _nodes_ready(resolved: ClusterPlan, pki: Pki) -> None:
     wanted = {node.name for node in resolved.nodes}
     await client.start()
     try:
-        async with asyncio.timeout(NODES_SECONDS):
+        limit = ready_seconds(len(wanted))
+        async with asyncio.timeout(limit):
             async for events in client.watch(NODES, send_initial_events=True):
                 wanted -= {name_of(e.object) for e in events if e.type != "BOOKMARK" and is_true(e.object, "Ready")}
                 if not wanted:
                     return
     except TimeoutError:
-        names = ", ".join(sorted(wanted))
-        raise ConfigError(f"{names} not Ready within {NODES_SECONDS:.0f} s; see {resolved.paths.logs}") from None
+        names = ", ".join(sorted(wanted)[:NAMED]) + (f" and {len(wanted) - NAMED} more" if len(wanted) > NAMED else "")
+        raise ConfigError(f"{names} not Ready within {limit:.0f} s; see {resolved.paths.logs}") from None
     finally:
         await client.stop()
 

@@ -26,6 +26,7 @@ from kube_actors.cluster.pki import write_private
 from kube_actors.cluster.plan import BackupPlan, ClusterPlan, EtcdPlan, MemberPlan, NodePlan, SpreadPlan, WorkerPlan
 from kube_actors.cluster.processes import ProcessId
 from kube_actors.node.images.garbage import ImageGcPolicy
+from kube_actors.node.runtime.simulated import Behaviour, Rule, SimulatedConfig
 
 STARTING = "starting"
 RUNNING = "running"
@@ -131,7 +132,9 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
     image_gc = ImageGcPolicy(**workers.pop("image_gc"))
     access = plan.pop("access", None)
     admission = tuple(plan.pop("admission_plugins", ()))
-    backup, etcd, external, spread = (plan.pop(key, None) for key in ("backup", "etcd", "external", "spread"))
+    backup, etcd, external, spread, simulated = (
+        plan.pop(key, None) for key in ("backup", "etcd", "external", "spread", "simulated")
+    )
     return ClusterRecord(
         **{**content, "owner": ProcessId(**content["owner"])},
         plan=ClusterPlan(
@@ -144,6 +147,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
             etcd=_etcd(etcd) if etcd else None,
             external=ExternalStore(**{**external, "addresses": tuple(external["addresses"])}) if external else None,
             spread=_spread(spread) if spread else None,
+            simulated=_simulated(simulated) if simulated else SimulatedConfig(),
         ),
         ray=RayRecord(**{**ray, "leader": ProcessId(**ray["leader"])}) if ray else None,
     )
@@ -155,3 +159,8 @@ def _etcd(content: dict[str, Any]) -> EtcdPlan:
 
 def _spread(content: dict[str, Any]) -> SpreadPlan:
     return SpreadPlan(**{**content, "selector": tuple((key, value) for key, value in content["selector"])})
+
+
+def _simulated(content: dict[str, Any]) -> SimulatedConfig:
+    rules = tuple(Rule(**{**rule, "behaviour": Behaviour(**rule["behaviour"])}) for rule in content["rules"])
+    return SimulatedConfig(**{**content, "default": Behaviour(**content["default"]), "rules": rules})

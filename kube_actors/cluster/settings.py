@@ -70,6 +70,13 @@ def camel(name: str) -> str:
 
 
 def _value(hint: Any, field: dataclasses.Field[Any], value: Any, source: str, where: str) -> Any:
+    # Of what is not a section of ours: it gets what YAML gave and the key, with which its ConfigError begins.
+    reader = field.metadata.get("reader")
+    if reader is not None:
+        try:
+            return reader({} if value is None else value, where)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: {error}") from error
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return read(hint, value, source, where)
     if isinstance(hint, types.GenericAlias) and typing.get_origin(hint) is dict:

@@ -10,7 +10,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kube_actors.cluster import loopback, service_account_keys
 from kube_actors.cluster.group import Component, Group
@@ -32,6 +32,13 @@ if TYPE_CHECKING:
 
 MASTERS_GROUP = "system:masters"
 NODES_GROUP = "system:nodes"
+# All nodes of a simulated cluster.
+FLEET = "system:simulated-nodes"
+# What they write at once about their pods: a few messages full, so that nobody else waits for long.
+FLEET_CALLS = 256
+# Of a simulated node, whose state changes by what it does alone: seconds between two looks at its own status, and
+# between two lists of what it runs.
+SIMULATED_STATUS, SIMULATED_RELIST = 60.0, 300.0
 ADMIN = "kubernetes-admin"
 SCHEDULER = "system:kube-scheduler"
 CONTROLLER_MANAGER = "system:kube-controller-manager"
@@ -202,12 +209,19 @@ def _own_store_client_tls(pki: Authority) -> ClientTLS:
     return ClientTLS(pki.ca, issued.certificate, issued.key, STORE)
 
 
-def client(plan: ClusterPlan, pki: Authority, user: str, groups: tuple[str, ...] = (), agent: str = "") -> KubeClient:
-    """A client of the plan's API server by certificate."""
+def client(
+    plan: ClusterPlan,
+    pki: Authority,
+    user: str,
+    groups: tuple[str, ...] = (),
+    agent: str = "",
+    **options: Any,
+) -> KubeClient:
+    """A client of the plan's API server by certificate. `options`: those of KubeClient."""
     from kube_actors.client.client import KubeClient
 
     address = reachable(plan.grpc_address)
-    return KubeClient([address], pki.client_tls(user, groups, API_SERVER), user_agent=agent or user)
+    return KubeClient([address], pki.client_tls(user, groups, API_SERVER), user_agent=agent or user, **options)
 
 
 def scheduler(plan: ClusterPlan, pki: Authority) -> Group:
@@ -279,6 +293,45 @@ def _claims(plan: ClusterPlan, which: NodePlan) -> list[Component]:
     """The loopback ranges of the cluster are its own on this machine."""
     ranges = (plan.pod_cidr, plan.service_cidr) if which.proxy else ()
     return [loopback.Claim(each) for each in ranges if each.startswith("127.")]
+
+
+def fleet(plan: ClusterPlan, pki: Authority, annotations: Mapping[str, str] | None = None) -> Group:
+    """All nodes of a simulated cluster. They may write about each other, so they are one user."""
+    from kube_actors.node.config import NodeConfig
+    from kube_actors.node.fleet import Fleet
+    from kube_actors.node.runtime.simulated import SimulatedRuntime
+
+    kube = client(plan, pki, FLEET, (MASTERS_GROUP,), agent="nodes", most=FLEET_CALLS)
+    heartbeat = client(plan, pki, FLEET, (MASTERS_GROUP,), agent="nodes-heartbeat")
+    behaviour = plan.simulated
+    configs = [
+        NodeConfig(
+            name=which.name,
+            root_dir=plan.paths.node(which.name),
+            advertise_address=plan.server_host,
+            pod_cidr=which.pod_cidr,
+            labels=plan.workers.labels,
+            max_pods=plan.workers.max_pods,
+            reserved=plan.workers.reserved,
+            annotations=dict(annotations or {}),
+            capacity=behaviour.capacity,
+            status_interval=SIMULATED_STATUS,
+            relist_interval=SIMULATED_RELIST,
+            # Nothing runs that could read it.
+            service_environment=False,
+        )
+        for which in plan.nodes
+    ]
+    nodes = Fleet(
+        configs,
+        kube,
+        heartbeat,
+        lambda config: SimulatedRuntime(behaviour),
+        root_dir=plan.root,
+        listener=Listener(f"{plan.server_host}:0", pki.server_tls(NODE, (plan.server_host,))),
+        callers=frozenset({NODE_CLIENT}),
+    )
+    return Group("nodes", [kube, heartbeat, nodes])
 
 
 def proxy_config(plan: ClusterPlan, which: NodePlan) -> ProxyConfig:

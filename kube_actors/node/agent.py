@@ -12,8 +12,8 @@ from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.api.quantity import to_int
-from kube_actors.api.resources import PODS, SERVICES
-from kube_actors.client.events import NORMAL, WARNING, EventRecorder
+from kube_actors.api.resources import SERVICES
+from kube_actors.client.events import NORMAL, WARNING
 from kube_actors.client.informer import Informer
 from kube_actors.client.interface import Client
 from kube_actors.node.actions import Failure
@@ -35,7 +35,6 @@ from kube_actors.node.images.pulled import PulledImages
 from kube_actors.node.images.volume import ImageVolumes, UnpackedImages
 from kube_actors.node.ipam import AddressPool
 from kube_actors.node.killer import Killer
-from kube_actors.node.machine import read_machine
 from kube_actors.node.node_events import PodEvents
 from kube_actors.node.node_object import Observed, allocatable_of, boot_id, capacity_of, labels_of
 from kube_actors.node.pod_manager import PodManager
@@ -43,9 +42,9 @@ from kube_actors.node.prober.container import ContainerChecks
 from kube_actors.node.prober.manager import Prober
 from kube_actors.node.references import References
 from kube_actors.node.runtime.interface import Image, Runtime, Simulation
-from kube_actors.node.server import NodeServer
 from kube_actors.node.static_pods import StaticPods
 from kube_actors.node.status_manager import StatusManager
+from kube_actors.node.surroundings import Surroundings, own
 from kube_actors.node.volumes.manager import Volumes
 from kube_actors.node.volumes.reclaim import Reclaimer
 from kube_actors.node.volumes.tokens import Tokens
@@ -66,13 +65,22 @@ class NodeAgent:
     anew. The client must be started and outlive the agent; the runtime is started and stopped by it.
     """
 
-    def __init__(self, config: NodeConfig, client: Client, runtime: Runtime, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: NodeConfig,
+        client: Client,
+        runtime: Runtime,
+        clock: Clock | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
         clock = clock or SystemClock()
         # Simulated pods have no files, and a simulated machine is never short of anything.
         real = not isinstance(runtime, Simulation)
         config = config if real else dataclasses.replace(config, eviction_hard={})
+        around = surroundings or own(config, client, clock)
         self._config, self._client, self._runtime, self._clock = config, client, runtime, clock
-        self._machine = read_machine(config.root_dir)
+        self._machine, self._informer, self._recorder = around.machine, around.pods, around.recorder
+        self._server, self._parts = around.server, around.parts
         self._runtime_version = ""
         self._started = self._announced = False
         self._node: Obj | None = None
@@ -80,9 +88,7 @@ class NodeAgent:
         labels = labels_of(config, self._machine)
         owner = f"node/{config.name}"
 
-        self._recorder = EventRecorder(client, "kubelet", config.name, clock)
         self._services = Informer(client, SERVICES, clock=clock) if config.service_environment else None
-        self._informer = Informer(client, PODS, fields=f"spec.nodeName={config.name}", clock=clock)
         self._reclaimer = Reclaimer(client, config.name, labels, clock) if real else None
         references = References(client, clock)
         events = PodEvents(self._recorder)
@@ -122,8 +128,9 @@ class NodeAgent:
             ImageCollector(config.image_gc, runtime, self._pulled, unpacked, self._warn, clock, owner) if real else None
         )
         self._eviction = self._make_eviction(volumes, self._collector, clock, owner) if self._collector else None
-        self._server = NodeServer(config, runtime, self._pods, clock)
-        self._heartbeat = Heartbeat(config, self._machine, client, clock, self._observe, self._on_node)
+        self._heartbeat = Heartbeat(
+            config, self._machine, around.heartbeat, around.pulse, self._observe, self._on_node, around.known_node
+        )
         self._images: tuple[Image, ...] = ()
         self._images_read_at, self._images_changes = float("-inf"), 0
 
@@ -170,8 +177,9 @@ class NodeAgent:
         self._runtime_version = await self._runtime.version()
         await self._devices.start()
         await self._pods.adopt()
-        await self._server.start()
-        await self._recorder.start()
+        self._server.put(self._config, self._pods, self._runtime)
+        for part in self._parts:
+            await part.start()
         if self._services is not None:
             await self._services.start()
         await self._heartbeat.start()
@@ -183,13 +191,15 @@ class NodeAgent:
             self._static.start()
         self._informer.add_handler(self._static or self._pods)
         await self._informer.start()
-        self._pods.start(self._informer)
+        self._pods.start(self._informer.synced)
         if self._eviction is not None:
             self._eviction.start()
         if self._collector is not None:
             self._collector.start()
         self._started = True
-        log.info("node agent started", node=self.name, runtime=self._runtime_version, port=self.port)
+        # A line for each node of a fleet would say nothing.
+        tell = log.info if self._parts else log.debug
+        tell("node agent started", node=self.name, runtime=self._runtime_version, port=self.port)
 
     async def registered(self) -> None:
         """Wait until the Node is in the API with its status."""
@@ -217,9 +227,9 @@ class NodeAgent:
         await self._devices.stop()
         if self._services is not None:
             await self._services.stop()
-        await self._server.stop()
-        if self._started:
-            await self._recorder.stop()
+        self._server.drop(self.name)
+        for part in reversed(self._parts):
+            await part.stop()
         await self._runtime.stop()
         self._started = False
 

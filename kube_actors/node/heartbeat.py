@@ -7,6 +7,7 @@ register ──> Node (created, or taken over if it is there)      every 10 s �
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -32,13 +33,18 @@ log = structlog.get_logger(__name__)
 
 LEASE_NAMESPACE = "kube-node-lease"
 RETRY = Backoff(initial=0.2, maximum=7.0)
+# As kubelet has it: nodes that began together do not renew together for ever.
+LEASE_JITTER = 0.04
 
 Observe = Callable[[], Awaitable[Observed]]
 OnNode = Callable[[Obj, Obj], None]
 
 
 class Heartbeat:
-    """Tells the API server that the node is there. `on_node(before, now)` hears of the Node as the API has it."""
+    """Tells the API server that the node is there. `on_node(before, now)` hears of the Node as the API has it.
+
+    `known_node` gives the Node as a cache has it, None where there is no cache.
+    """
 
     def __init__(
         self,
@@ -48,10 +54,11 @@ class Heartbeat:
         clock: Clock,
         observe: Observe,
         on_node: OnNode,
+        known_node: Callable[[], Obj | None] = lambda: None,
     ) -> None:
         self._config, self._machine = config, machine
         self._client, self._clock = client, clock
-        self._observe, self._on_node = observe, on_node
+        self._observe, self._on_node, self._known_node = observe, on_node, known_node
         self._tasks = Tasks(f"node/{config.name}/heartbeat")
         self._node: Obj | None = None
         self._lease: Obj | None = None
@@ -128,7 +135,7 @@ class Heartbeat:
         name = self._config.name
         try:
             # As it is now: a controller may have declared the node lost, or given it a pod CIDR.
-            node = await self._client.get(NODES, name)
+            node = self._latest() or await self._client.get(NODES, name)
         except NotFound:
             # Somebody deleted the Node while its agent lives: it registers again, as kubelet does on a restart.
             node = await self._client.create(NODES, node_object(self._config, self._machine, observed))
@@ -150,6 +157,13 @@ class Heartbeat:
         node = await self._client.get(NODES, self._config.name)
         self._on_node(node, node)
 
+    def _latest(self) -> Obj | None:
+        """The cached Node, unless the last write of our own is not in it yet."""
+        cached = self._known_node()
+        if cached is None or self._node is None or _version(cached) >= _version(self._node):
+            return cached
+        return self._node
+
     # Lease
 
     async def _renew_forever(self) -> None:
@@ -157,7 +171,7 @@ class Heartbeat:
         while True:
             done = await self._try(self._renew, "lease")
             failures = 0 if done else failures + 1
-            interval = self._config.lease_seconds / 4
+            interval = self._config.lease_seconds / 4 * (1 + LEASE_JITTER * random.random())
             await self._clock.sleep(interval if done else min(interval, RETRY.delay(failures)))
 
     async def _renew(self) -> None:
@@ -192,3 +206,7 @@ class Heartbeat:
                 "renewTime": rfc3339_micro(self._clock.now()),
             },
         }
+
+
+def _version(obj: Obj) -> int:
+    return int(obj["metadata"].get("resourceVersion") or 0)

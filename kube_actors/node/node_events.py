@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kube_actors.api import Obj
-from kube_actors.client.events import EventRecorder
+from kube_actors.client.events import Recorder
 
 NORMAL, WARNING = "Normal", "Warning"
 
@@ -11,7 +11,7 @@ NORMAL, WARNING = "Normal", "Warning"
 class PodEvents:
     """Says what happened to a pod or to one of its containers. Never waits, never fails."""
 
-    def __init__(self, recorder: EventRecorder) -> None:
+    def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
 
     def pod(self, pod: Obj, type: str, reason: str, message: str) -> None:

@@ -15,7 +15,6 @@ from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.api.meta import key_of, uid_of
-from kube_actors.client.informer import Informer
 from kube_actors.node.actions import Failure
 from kube_actors.node.admission import NODE_AFFINITY
 from kube_actors.node.executor import Parts
@@ -93,9 +92,10 @@ class PodManager:
             if record.ready or any(each.state is ContainerState.RUNNING for each in record.containers):
                 self._parts.devices.restore(record.uid, record.devices)
 
-    def start(self, informer: Informer) -> None:
+    def start(self, synced: Callable[[], Awaitable[None]]) -> None:
+        """`synced` waits until the API has said which pods are wanted."""
         self._tasks.spawn_forever(self._follow_changes(), "changes")
-        self._tasks.spawn_forever(self._relist_forever(informer), "relist")
+        self._tasks.spawn_forever(self._relist_forever(synced), "relist")
 
     async def stop(self) -> None:
         await self._tasks.stop()
@@ -173,9 +173,9 @@ class PodManager:
                 log.info("the runtime's changes broke off", node=self._parts.config.name, error=str(error))
             await self._parts.clock.sleep(RETRY_SECONDS)
 
-    async def _relist_forever(self, informer: Informer) -> None:
+    async def _relist_forever(self, synced: Callable[[], Awaitable[None]]) -> None:
         # Before the first list nobody can say which pods are wanted.
-        await informer.synced()
+        await synced()
         self._resizes.start()
         while True:
             try:

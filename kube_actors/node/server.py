@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from kube_actors.aio.clock import Clock
-from kube_actors.api.errors import Forbidden, Unauthorized
+from kube_actors.api.errors import Forbidden, Unauthorized, not_found
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.pod_manager import PodManager
 from kube_actors.node.runtime.interface import Runtime, Simulation
@@ -20,21 +20,32 @@ from kube_actors.node.streams.exec import attach, execute
 from kube_actors.node.streams.logs import stream_logs
 from kube_actors.node.streams.target import Targets
 from kube_actors.rpc.pb import node_pb2 as pb
-from kube_actors.rpc.server import Call, Server, Service
+from kube_actors.rpc.server import Call, Listener, Server, Service
 
 NODE = pb.DESCRIPTOR.services_by_name["Node"]
 ALLOWED_GROUP = "system:masters"
 
 
 class NodeServer:
-    """Serves the streams of one node's pods. Without `config.serve` it does nothing."""
+    """Serves the streams of the pods of the nodes that were `put` into it. Without a listener it does nothing.
 
-    def __init__(self, config: NodeConfig, runtime: Runtime, pods: PodManager, clock: Clock) -> None:
-        self._config, self._runtime, self._pods, self._clock = config, runtime, pods, clock
-        self._targets = Targets(pods, runtime)
-        self._server = Server([config.listener], [Service(NODE, self, config.callers)]) if config.serve else None
+    `callers`: see NodeConfig.
+    """
+
+    def __init__(self, listener: Listener | None, callers: frozenset[str] | None, clock: Clock) -> None:
+        self._clock, self._targets = clock, Targets()
+        self._statistics: dict[str, Statistics] = {}
+        self._open = listener is not None and listener.tls is None
+        self._server = Server([listener], [Service(NODE, self, callers)]) if listener is not None else None
+
+    def put(self, config: NodeConfig, pods: PodManager, runtime: Runtime) -> None:
+        self._targets.put(config.name, pods, runtime)
         root = None if isinstance(runtime, Simulation) else config.root_dir
-        self._statistics = Statistics(config.name, runtime, lambda: pods.pods, root, clock.now())
+        self._statistics[config.name] = Statistics(config.name, runtime, lambda: pods.pods, root, self._clock.now())
+
+    def drop(self, node: str) -> None:
+        self._targets.drop(node)
+        self._statistics.pop(node, None)
 
     @property
     def address(self) -> str:
@@ -57,17 +68,17 @@ class NodeServer:
 
     async def Logs(self, request: Any, call: Call) -> AsyncIterator[Any]:
         self._authorize(call)
-        async for chunk in stream_logs(self._targets, self._runtime, request, self._clock.now()):
+        async for chunk in stream_logs(self._targets, request, self._clock.now()):
             yield chunk
 
     async def Exec(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:
         self._authorize(call)
-        async for output in execute(self._targets, self._runtime, requests):
+        async for output in execute(self._targets, requests):
             yield output
 
     async def Attach(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:
         self._authorize(call)
-        async for output in attach(self._targets, self._runtime, requests):
+        async for output in attach(self._targets, requests):
             yield output
 
     async def Dial(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:
@@ -77,13 +88,15 @@ class NodeServer:
 
     async def Stats(self, request: Any, call: Call) -> Any:
         self._authorize(call)
-        body = await self._statistics.summary(self._clock.now())
+        if request.node not in self._statistics:
+            raise not_found("nodes", "", request.node)
+        body = await self._statistics[request.node].summary(self._clock.now())
         return pb.StatsResponse(summary=body)
 
     def _authorize(self, call: Call) -> None:
-        if self._config.listener.tls is None:
+        if self._open:
             return
         if call.identity is None:
             raise Unauthorized("Unauthorized")
         if ALLOWED_GROUP not in call.identity.groups:
-            raise Forbidden(f'user "{call.identity.user}" may not use the streams of node "{self._config.name}"')
+            raise Forbidden(f'user "{call.identity.user}" may not use the streams of nodes')

@@ -6,8 +6,10 @@ import os
 from dataclasses import replace
 from typing import ClassVar
 
+from kube_actors.aio.collector import Collector
 from kube_actors.cluster import logs
 from kube_actors.cluster.actors.thread import ComponentThread
+from kube_actors.cluster.config import MAX_REAL_NODES
 from kube_actors.cluster.group import Group
 from kube_actors.cluster.paths import of_cluster
 from kube_actors.cluster.pki import Authority, Pki
@@ -40,6 +42,9 @@ class ComponentActor:
         self._plan.paths.make()
         file = self._plan.paths.logs / f"{name}.log"
         logs.configure(file=file, as_json=True, component=component, node=node)
+        if len(plan.nodes) > MAX_REAL_NODES:
+            # For as long as the process lives.
+            Collector().start()
         self._thread = ComponentThread(name, self._groups)
         self._thread.start()
 

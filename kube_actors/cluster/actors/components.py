@@ -94,6 +94,7 @@ class NodeAgent(ComponentActor):
         from ray.util import get_node_ip_address
 
         here = {RAY_HOST: get_node_ip_address()}
-        everything = self._plan.runtime == "simulated"
-        chosen = [node for node in self._plan.nodes if everything or node.name == self._node]
-        return [wiring.node(self._plan, pki, node, here) for node in chosen]
+        if self._plan.runtime == "simulated":
+            return [wiring.fleet(self._plan, pki, here)]
+        (mine,) = [node for node in self._plan.nodes if node.name == self._node]
+        return [wiring.node(self._plan, pki, mine, here)]

@@ -10,6 +10,7 @@ from typing import Any
 
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api.errors import BadRequest, Unavailable
+from kube_actors.node.runtime.interface import Simulation
 from kube_actors.node.streams.target import Targets
 from kube_actors.rpc.pb import api_pb2 as pb
 
@@ -21,8 +22,8 @@ async def dial(targets: Targets, requests: AsyncIterator[Any]) -> AsyncIterator[
     """The first message names pod and port; an empty answer says that the connection stands."""
     opening = await _opening(requests)
     ref = opening.ref
-    pod, view = await targets.pod(ref.namespace, ref.pod, ref.uid)
-    if targets.simulated and not pod["spec"].get("hostNetwork"):
+    pod, view, runtime = await targets.pod(ref.namespace, ref.pod, ref.uid)
+    if isinstance(runtime, Simulation) and not pod["spec"].get("hostNetwork"):
         raise Unavailable(f"pod {ref.pod} is simulated: it has no network that could be connected to")
     address = view.ip or str((pod.get("status") or {}).get("podIP") or "")
     try:

@@ -8,20 +8,21 @@ from typing import Any
 
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api.errors import BadRequest, InternalError
-from kube_actors.node.runtime.interface import ExecSession, Runtime, RuntimeFailure
+from kube_actors.node.runtime.interface import ExecSession, RuntimeFailure
 from kube_actors.node.streams.target import Targets, running
 from kube_actors.rpc.pb import api_pb2 as pb
 
 STDERR = 2
 
 
-async def execute(targets: Targets, runtime: Runtime, requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+async def execute(targets: Targets, requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
     """Run a command in a container."""
     opening = await _opening(requests)
     ref = opening.ref
-    run = running(await targets.container(ref.namespace, ref.pod, ref.container, ref.uid))
+    target = await targets.container(ref.namespace, ref.pod, ref.container, ref.uid)
+    run = running(target)
     try:
-        session = await runtime.exec(run.id, tuple(opening.command), stdin=opening.stdin, tty=opening.tty)
+        session = await target.runtime.exec(run.id, tuple(opening.command), stdin=opening.stdin, tty=opening.tty)
     except RuntimeFailure as error:
         raise InternalError(f"error executing command in container: {error}") from error
     async with aclosing(_converse(session, requests)) as outputs:
@@ -29,14 +30,14 @@ async def execute(targets: Targets, runtime: Runtime, requests: AsyncIterator[An
             yield output
 
 
-async def attach(targets: Targets, runtime: Runtime, requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+async def attach(targets: Targets, requests: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
     """Take part in the streams of a container's main process; its spec says whether they are a terminal."""
     opening = await _opening(requests)
     ref = opening.ref
     target = await targets.container(ref.namespace, ref.pod, ref.container, ref.uid)
     run = running(target)
     try:
-        session = await runtime.attach(run.id, stdin=opening.stdin, tty=bool(target.view.spec.get("tty")))
+        session = await target.runtime.attach(run.id, stdin=opening.stdin, tty=bool(target.view.spec.get("tty")))
     except RuntimeFailure as error:
         raise InternalError(f"error attaching to container: {error}") from error
     async with aclosing(_converse(session, requests)) as outputs:

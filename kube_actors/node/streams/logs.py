@@ -8,19 +8,19 @@ from typing import Any
 
 from kube_actors.aio.clock import parse_rfc3339
 from kube_actors.api.errors import BadRequest
-from kube_actors.node.runtime.interface import LogOptions, NoSuchContainer, Runtime
+from kube_actors.node.runtime.interface import LogOptions, NoSuchContainer
 from kube_actors.node.streams.target import Target, Targets, waiting_reason
 from kube_actors.node.view import Run
 from kube_actors.rpc.pb import api_pb2 as pb
 
 
-async def stream_logs(targets: Targets, runtime: Runtime, request: Any, now: float) -> AsyncIterator[Any]:
+async def stream_logs(targets: Targets, request: Any, now: float) -> AsyncIterator[Any]:
     """LogsChunks of the run that the request means. Raises BadRequest where it has no log."""
     target = await targets.container(request.namespace, request.pod, request.container)
     run = _previous(target) if request.previous else _present(target)
     options = _options(request, now)
     try:
-        async with aclosing(runtime.logs(run.id, options)) as chunks:  # type: ignore[type-var]
+        async with aclosing(target.runtime.logs(run.id, options)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
                 yield pb.LogsChunk(data=chunk)
     except NoSuchContainer as error:

@@ -9,7 +9,7 @@ from kube_actors.api.errors import BadRequest, InternalError, not_found
 from kube_actors.node.container_status import Frame, container_status
 from kube_actors.node.facts import Facts
 from kube_actors.node.pod_manager import PodManager
-from kube_actors.node.runtime.interface import Runtime, Simulation
+from kube_actors.node.runtime.interface import Runtime
 from kube_actors.node.view import ContainerView, PodView, Run, specs, view_pod
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
@@ -22,30 +22,44 @@ class Target:
     pod: Obj
     pod_view: PodView
     view: ContainerView
+    runtime: Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A node whose pods can be reached."""
+
+    pods: PodManager
+    runtime: Runtime
 
 
 class Targets:
     """Finds pods and containers by name. Raises ApiErrors in Kubernetes' words."""
 
-    def __init__(self, pods: PodManager, runtime: Runtime) -> None:
-        self._pods = pods
-        self._runtime = runtime
-        self.simulated = isinstance(runtime, Simulation)
+    def __init__(self) -> None:
+        self._nodes: dict[str, Served] = {}
 
-    async def pod(self, namespace: str, name: str, uid: str = "") -> tuple[Obj, PodView]:
-        pod = self._pods.find(namespace, name, uid)
-        if pod is None:
-            raise not_found("pods", "", name)
-        record = await self._runtime.pod(str(pod["metadata"]["uid"]))
-        return pod, view_pod(pod, record, pod.get("status"))
+    def put(self, node: str, pods: PodManager, runtime: Runtime) -> None:
+        self._nodes[node] = Served(pods, runtime)
+
+    def drop(self, node: str) -> None:
+        self._nodes.pop(node, None)
+
+    async def pod(self, namespace: str, name: str, uid: str = "") -> tuple[Obj, PodView, Runtime]:
+        for node in self._nodes.values():
+            pod = node.pods.find(namespace, name, uid)
+            if pod is not None:
+                record = await node.runtime.pod(str(pod["metadata"]["uid"]))
+                return pod, view_pod(pod, record, pod.get("status")), node.runtime
+        raise not_found("pods", "", name)
 
     async def container(self, namespace: str, name: str, container: str, uid: str = "") -> Target:
         """`container` empty: the default one, or the only one."""
-        pod, pod_view = await self.pod(namespace, name, uid)
+        pod, pod_view, runtime = await self.pod(namespace, name, uid)
         wanted = container or _default(pod)
         for view in pod_view.containers:
             if view.name == wanted:
-                return Target(pod, pod_view, view)
+                return Target(pod, pod_view, view, runtime)
         raise BadRequest(f"container {wanted} is not valid for pod {name}")
 
 

@@ -26,15 +26,13 @@ from kube_actors.node.runtime.simulated import Behaviour, Rule, SimulatedConfig
 
 
 @pytest.fixture
-async def cluster(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
+async def cluster() -> AsyncIterator[Cluster]:
     """Images `done` and `bad` end after a moment, with 0 and 42."""
     rules = (
         Rule(Behaviour(run_seconds=0.1), image="done"),
         Rule(Behaviour(run_seconds=0.1, exit_code=42), image="bad"),
     )
-    config = SimulatedConfig(rules=rules)
-    monkeypatch.setattr("kube_actors.node.runtime.simulated.SimulatedConfig", lambda: config)
-    async with Cluster(nodes=3) as running:
+    async with Cluster(nodes=3, simulated=SimulatedConfig(rules=rules)) as running:
         yield running
 
 

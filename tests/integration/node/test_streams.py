@@ -132,7 +132,7 @@ async def test_a_connection_goes_through_both_ways(stub: Stub) -> None:
 
 
 async def test_stats_name_the_pods_and_their_use(stub: Stub) -> None:
-    body = encoding.loads((await stub.unary("Stats", node_pb2.StatsRequest())).summary)
+    body = encoding.loads((await stub.unary("Stats", node_pb2.StatsRequest(node="n"))).summary)
     assert body["node"]["nodeName"] == "n"
     assert body["pods"][0]["containers"][0]["memory"]["workingSetBytes"] == 16 << 20
 

@@ -24,6 +24,14 @@ def test_embedded_yaml_is_accepted() -> None:
     assert (config.mode, config.workers.count, config.store.durable) == ("embedded", 3, False)
 
 
+def test_simulated_yaml_is_accepted() -> None:
+    config = load(CONFIGS / "simulated.yaml")
+    assert config.workers.count == 1000
+    assert config.simulated.capacity == {"cpu": "32", "memory": "128Gi"}
+    assert config.simulated.behaviour_of({"app": "flaky"}, "c", "web:1").failure_rate == 0.2
+    assert config.simulated.behaviour_of({}, "leaks", "web:1").oom_killed
+
+
 def test_ha_store_yaml_is_accepted() -> None:
     assert load(CONFIGS / "ha-store.yaml").store.member_count == 3
     assert load(CONFIGS / "ha-store-hosts.yaml").store.node_selector == {"disk": "fast"}
@@ -57,13 +65,20 @@ def test_an_empty_file_is_the_defaults() -> None:
         ({"runtime": "podman"}, "f: runtime: 'podman' is not supported; allowed: auto, docker, process, simulated"),
         ({"mode": None}, "f: mode: must be text, not None"),
         ({"name": "Big One"}, "f: name: 'Big One' is no name: use up to 40 lower-case letters"),
-        ({"workers": {"count": 0}}, "f: workers.count: 0 must be from 1 to 250"),
         ({"workers": {"imageMinimumGCAge": "2"}}, "f: workers.imageMinimumGCAge: '2' is no duration; write 30s, 15m"),
         (
             {"workers": {"imageGCLowThresholdPercent": 85}},
             "f: workers.imageGCLowThresholdPercent: 85 must be less",
         ),
         ({"workers": {"imageMaximumGCAge": "60s"}}, "f: workers.imageMaximumGCAge: 60s must be more than"),
+        ({"workers": {"count": 0}}, "f: workers.count: 0 must be from 1 to 5000"),
+        ({"workers": {"count": 251}}, "f: workers.count: 251 needs runtime: simulated; others have at most 250"),
+        ({"simulated": {"seed": 1}}, "f: simulated: needs runtime: simulated"),
+        ({"runtime": "simulated", "simulated": 7}, "f: simulated: must be a mapping, not 7"),
+        (
+            {"runtime": "simulated", "simulated": {"rules": [{"behaviour": {"exitCode": 256}}]}},
+            "f: simulated.rules[0].behaviour.exitCode: must be a whole number from 0 to 255, not 256",
+        ),
         ({"workers": {"labels": {"a": 1}}}, "f: workers.labels: must be a mapping of text to text"),
         ({"store": {"engine": "redis"}}, "f: store.engine: 'redis' is not supported; allowed: embedded, etcd"),
         ({"store": {"engine": "etcd", "members": 2}}, "f: store.members: 2 must be 1, 3, 5 or 7; an even number bears"),

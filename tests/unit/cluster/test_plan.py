@@ -85,7 +85,8 @@ def test_simulated_nodes_are_one_actor() -> None:
 
 def test_the_largest_number_of_nodes_has_room_in_every_default_range() -> None:
     for runtime in ("docker", "process", "simulated"):
-        assert len(_plan(runtime, nodes=config.MAX_NODES).nodes) == config.MAX_NODES
+        assert len(_plan(runtime, nodes=config.MAX_REAL_NODES).nodes) == config.MAX_REAL_NODES
+    assert len(_plan("simulated", nodes=config.MAX_NODES).nodes) == config.MAX_NODES
 
 
 def test_docker_without_root_has_services_on_loopback() -> None:

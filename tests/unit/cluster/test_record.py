@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.plan import plan
 from kube_actors.cluster.processes import ProcessId, this_process
 from kube_actors.cluster.record import RUNNING, STARTING, ClusterRecord, RayRecord
+from kube_actors.node.runtime.simulated import read_config
 
 
 def _record(paths: ClusterPaths, phase: str = RUNNING, leader: ProcessId | None = None) -> ClusterRecord:
@@ -33,6 +35,15 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     assert record.read(paths) == written
     record.remove(paths)
     assert record.read(paths) is None
+
+
+def test_the_behaviours_of_simulated_containers_are_read_again(tmp_path: Path) -> None:
+    simulated = read_config({"seed": 3, "rules": [{"labels": {"a": "b"}, "behaviour": {"runSeconds": 1.5}}]})
+    config = ClusterConfig(runtime="simulated", simulated=simulated)
+    paths = ClusterPaths(tmp_path)
+    written = replace(_record(paths), plan=plan(config, paths, "simulated", embedded=False))
+    record.write(paths, written)
+    assert record.read(paths) == written
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "x"}'])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
-
-from kube_actors.api.errors import ConfigError
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +20,10 @@ class Behaviour:
     oom_killed: bool = False
     # The first runs end as above, later ones live for ever; None: all end.
     failing_runs: int | None = None
+    # The share of runs, 0 to 1, that end with `failure_code` after `failure_seconds`, whatever is said above.
+    failure_rate: float = 0.0
+    failure_seconds: float = 1.0
+    failure_code: int = 1
     # Answers of probes.
     started_after: float = 0.0
     ready_after: float = 0.0
@@ -53,11 +55,17 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedConfig:
-    """The first rule that fits decides, else `default`. `sandbox_seconds`: how long a sandbox takes."""
+    """The first rule that fits decides, else `default`. `sandbox_seconds`: how long a sandbox takes.
+
+    `seed` decides which runs fail; `capacity` is what each simulated node has, by resource name, where it is not
+    to be what this machine has.
+    """
 
     default: Behaviour = Behaviour()
     rules: tuple[Rule, ...] = ()
     sandbox_seconds: float = 0.0
+    seed: int = 0
+    capacity: Mapping[str, str] = field(default_factory=dict)
 
     def behaviour_of(self, labels: Mapping[str, str], container: str, image: str) -> Behaviour:
         for rule in self.rules:
@@ -65,26 +73,20 @@ class SimulatedConfig:
                 return rule.behaviour
         return self.default
 
-    @classmethod
-    def of(cls, data: Mapping[str, Any]) -> SimulatedConfig:
-        """From a mapping as YAML gives it: {default: {...}, rules: [{labels, container, image, behaviour}]}.
+    def ending(self, behaviour: Behaviour, run: str, attempt: int) -> tuple[float, int] | None:
+        """After how many seconds that attempt of a container ends by itself, and with which code; None: it does not.
 
-        Raises ConfigError for keys that do not exist.
+        `run` names the container, by names that stay the same when a scenario is played again.
         """
-        known = _checked(data, {"default", "rules", "sandbox_seconds"}, "simulated runtime")
-        rules = []
-        for each in known.get("rules") or ():
-            rule = _checked(each, {"labels", "container", "image", "behaviour"}, "rule of the simulated runtime")
-            rules.append(Rule(**(rule | {"behaviour": _behaviour(rule.get("behaviour") or {})})))
-        return cls(_behaviour(known.get("default") or {}), tuple(rules), float(known.get("sandbox_seconds") or 0.0))
+        if behaviour.failure_rate and _share(self.seed, run, attempt) < behaviour.failure_rate:
+            return behaviour.failure_seconds, behaviour.failure_code
+        failing = behaviour.failing_runs
+        if behaviour.run_seconds is None or (failing is not None and attempt >= failing):
+            return None
+        return behaviour.run_seconds, behaviour.exit_code
 
 
-def _behaviour(data: Mapping[str, Any]) -> Behaviour:
-    return Behaviour(**_checked(data, {each.name for each in fields(Behaviour)}, "behaviour"))
-
-
-def _checked(data: Mapping[str, Any], known: set[str], what: str) -> dict[str, Any]:
-    unknown = sorted(data.keys() - known)
-    if unknown:
-        raise ConfigError(f"{what}: unknown key {unknown[0]}; known are {', '.join(sorted(known))}")
-    return dict(data)
+def _share(seed: int, run: str, attempt: int) -> float:
+    """A number from 0 to 1 that looks random and is always the same."""
+    digest = hashlib.blake2b(f"{seed}/{run}/{attempt}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64

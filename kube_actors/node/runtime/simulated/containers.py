@@ -29,14 +29,6 @@ class Container:
     timer: asyncio.TimerHandle | None = None
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
-    @property
-    def lives_for(self) -> float | None:
-        """Seconds until it ends by itself; None: it does not."""
-        failing = self.behaviour.failing_runs
-        if failing is not None and self.spec.attempt >= failing:
-            return None
-        return self.behaviour.run_seconds
-
     def record(self) -> ContainerRecord:
         return ContainerRecord(
             id=self.id,

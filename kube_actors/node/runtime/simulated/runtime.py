@@ -123,9 +123,10 @@ class SimulatedRuntime:
         container.started_at = self._clock.now()
         lines = container.behaviour.log.splitlines(keepends=True)
         container.log.extend((container.started_at, line.encode()) for line in lines)
-        if container.lives_for is not None:
-            loop = asyncio.get_running_loop()
-            container.timer = loop.call_later(container.lives_for, self._end, container, container.behaviour.exit_code)
+        ending = self._ending(container)
+        if ending is not None:
+            after, code = ending
+            container.timer = asyncio.get_running_loop().call_later(after, self._end, container, code)
         self._tell(container.uid)
 
     async def update_limits(self, container_id: str, limits: Limits) -> None:
@@ -165,6 +166,11 @@ class SimulatedRuntime:
         if kind == "readiness":
             return age >= behaviour.ready_after
         return behaviour.unhealthy_after is None or age < behaviour.unhealthy_after
+
+    def _ending(self, container: Container) -> tuple[float, int] | None:
+        pod = self._pods[container.uid].spec
+        run = f"{pod.namespace}/{pod.name}/{container.spec.name}"
+        return self._config.ending(container.behaviour, run, container.spec.attempt)
 
     def _end(self, container: Container, exit_code: int) -> None:
         if container.state is not ContainerState.RUNNING:
