@@ -358,6 +358,7 @@ def make_runtime(plan: ClusterPlan, which: NodePlan) -> Runtime:
         root_dir=plan.paths.node(which.name),
         pod_network=pod_network(plan),
         pod_subnet=plan.pod_cidr,
+        outlive=plan.durable,
     )
 
 

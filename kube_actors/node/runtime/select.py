@@ -62,8 +62,10 @@ def create_runtime(
     pod_subnet: str = "10.244.0.0/16",
     docker_host: str | None = None,
     clock: Clock | None = None,
+    outlive: bool = True,
 ) -> Runtime:
-    """A runtime that is not started yet. Raises ConfigError for a kind that does not exist."""
+    """A runtime that is not started yet. Without `outlive` processes end with this one, however it ends. Raises
+    ConfigError for a kind that does not exist."""
     if kind == AUTO:
         kind = detect(docker_host)
     if kind == "docker":
@@ -73,7 +75,7 @@ def create_runtime(
     if kind == "process":
         from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime
 
-        return ProcessRuntime(ProcessConfig(root_dir=root_dir, cluster=cluster, node=node), clock)
+        return ProcessRuntime(ProcessConfig(root_dir, cluster, node, outlive), clock)
     if kind == "simulated":
         from kube_actors.aio.clock import SystemClock
         from kube_actors.node.runtime.simulated import SimulatedConfig, SimulatedRuntime

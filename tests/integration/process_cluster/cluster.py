@@ -23,7 +23,7 @@ name: {name}
 mode: embedded
 runtime: process
 apiServer: {{port: 0, grpcPort: 0, tokenPort: 0}}
-store: {{durable: true}}
+store: {{durable: {durable}}}
 """
 # The user without rights of some tests.
 NOBODY = 65534
@@ -42,8 +42,9 @@ class ProcessCluster:
         uid: int | None = None,
         path: Path | None = None,
         namespaces: bool = True,
+        durable: bool = True,
     ) -> None:
-        self.name = name
+        self.name, self._durable = name, durable
         self.folder = Path(tempfile.mkdtemp(prefix="ka-process-"))
         self.kubeconfig = self.folder / "kubeconfig"
         self.log, self.data, self.home = self.folder / "kactl.log", self.folder / "data", self.folder / "home"
@@ -51,14 +52,15 @@ class ProcessCluster:
         self.configure(config)
         self._uid, self._path, self._namespaces = uid, path, namespaces
         self.home.mkdir()
+        self.data.mkdir()
         if uid is not None:
-            for each in (self.folder, self.home):
+            for each in (self.folder, self.home, self.data):
                 os.chown(each, uid, uid)
         self._process: subprocess.Popen[bytes] | None = None
 
     def configure(self, config: str) -> None:
         """What the next start is to find."""
-        self._config.write_text(CONFIG.format(name=self.name) + config)
+        self._config.write_text(CONFIG.format(name=self.name, durable=str(self._durable).lower()) + config)
 
     @property
     def node_folder(self) -> Path:
@@ -73,7 +75,7 @@ class ProcessCluster:
     def start(self) -> None:
         """Returns when the node is Ready and pods can be created. May follow `stop` or `kill`: the objects are back."""
         self.kubeconfig.unlink(missing_ok=True)
-        words = ("up", "--embedded", "-f", str(self._config), "--data", str(self.data))
+        words = ("up", "--embedded", "-f", str(self._config), *(("--data", str(self.data)) if self._durable else ()))
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 self._as_user(*kactl(*words, "--kubeconfig", str(self.kubeconfig))),
@@ -126,7 +128,8 @@ class ProcessCluster:
         clean = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
         path = f"{self._path}:{clean['PATH']}" if self._path else clean["PATH"]
         homes = {"HOME": str(self.home), "KUBE_ACTORS_HOME": str(self.home), "KUBECONFIG": str(self.kubeconfig)}
-        return clean | homes | {"PATH": path}
+        # Where a cluster that is only in memory has its files.
+        return clean | homes | {"PATH": path, "TMPDIR": str(self.data)}
 
     def _as_user(self, *words: str) -> list[str]:
         return list(words) if self._uid is None else as_user(self._uid, words, namespaces=self._namespaces)

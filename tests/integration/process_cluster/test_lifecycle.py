@@ -95,7 +95,8 @@ def test_restart_policies_and_last_words(space: Space) -> None:
     space.create(
         pod("never", once, restartPolicy="Never"),
         pod("onfail", container("exit 0"), restartPolicy="OnFailure"),
-        pod("always", container("exit 1")),
+        pod("always", container("echo run; exit 1")),
+        pod("host", container(SLEEP), hostNetwork=True),
         pod(
             "logs",
             container("echo why; exit 1", terminationMessagePolicy="FallbackToLogsOnError"),
@@ -108,6 +109,11 @@ def test_restart_policies_and_last_words(space: Space) -> None:
     space.phase("onfail", "Succeeded")
     until(lambda: space.container("always")["restartCount"] >= 1)
     until(lambda: space.container("always")["state"].get("waiting", {}).get("reason") == "CrashLoopBackOff")
+    assert space.kubectl("logs", "always", "--previous") == "run\n"
+    space.wait("host")
+    status = space.pod("host")["status"]
+    assert status["podIP"] == status["hostIP"]
+    assert space.sh("host", "hostname") == "node-1"
     space.phase("logs", "Failed")
     assert space.container("logs")["state"]["terminated"]["message"] == "why\n"
     assert space.phase("late", "Failed")["status"]["reason"] == "DeadlineExceeded"
@@ -214,6 +220,27 @@ def test_two_pods_listen_on_one_port_each_at_its_address(space: Space) -> None:
     assert len(addresses) == 2
     for each in addresses:
         socket.create_connection((each, 8080), timeout=10).close()
+
+
+def test_host_ports_lead_to_the_pod_and_are_refused_where_taken(space: Space) -> None:
+    with socket.socket() as taken, socket.socket() as probe:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        probe.bind(("127.0.0.1", 0))
+        free, used = probe.getsockname()[1], taken.getsockname()[1]
+        probe.close()
+        web = {"name": "c", "image": "host", "command": ["python3", "-c", WEB], "env": [POD_IP], "workingDir": "/usr"}
+        web["readinessProbe"] = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
+        for name, port in (("open", free), ("refused", used)):
+            ports = [{"containerPort": 8080, "hostPort": port, "hostIP": "127.0.0.1"}]
+            space.create(pod(name, web | {"ports": ports}))
+        space.wait("open")
+        with socket.create_connection(("127.0.0.1", free), timeout=20) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            assert b"200 OK" in connection.recv(100)
+        text = f"host port 127.0.0.1:{used} cannot be had"
+        until(lambda: any(text in each for each in space.events("refused", "FailedCreatePodSandBox")))
+    space.wait("refused")
 
 
 def test_users_and_limits(cluster: ProcessCluster, space: Space) -> None:

@@ -34,6 +34,7 @@ def sandbox_content(spec: SandboxSpec, now: float, boot: str) -> dict[str, Any]:
         "stopped": False,
         "boot": boot,
         "devices": grants.encode(spec.devices),
+        "ports": [[each.container_port, each.host_port, each.protocol, each.host_ip] for each in spec.ports],
     }
 
 
@@ -49,8 +50,10 @@ def container_content(
     mounts_root: str,
     resolv_conf: str,
     now: float,
+    owner: tuple[int, int] = (0, 0),
 ) -> dict[str, Any]:
-    """The content of config.json. `environ` is the node's own environment. Raises RuntimeFailure."""
+    """The content of config.json. `environ` is the node's own environment; `owner` the pid and start of the process
+    with which the container ends, zeros for none. Raises RuntimeFailure."""
     command = [*(spec.command or ()), *(spec.args or ())]
     if not command:
         raise RuntimeFailure(
@@ -89,6 +92,7 @@ def container_content(
         "image_id": image.id,
         "created_at": now,
         "spec_hash": spec.spec_hash,
+        "owner": list(owner),
     }
 
 

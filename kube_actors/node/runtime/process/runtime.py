@@ -26,12 +26,14 @@ from kube_actors.node.runtime.interface import (
     LogOptions,
     NoSuchContainer,
     PodRecord,
+    PortMapping,
     RuntimeFailure,
     SandboxSpec,
 )
 from kube_actors.node.runtime.process import cgroups, plan, procfs
 from kube_actors.node.runtime.process.changes import Changes
 from kube_actors.node.runtime.process.exits import Exits
+from kube_actors.node.runtime.process.host_ports import HostPorts
 from kube_actors.node.runtime.process.images import Images
 from kube_actors.node.runtime.process.launch import call_shim, run_container
 from kube_actors.node.runtime.process.layout import Container, ContainerId, Layout, uid_of_sandbox
@@ -50,11 +52,15 @@ KILL_SECONDS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class ProcessConfig:
-    """`root_dir` is the node's folder; the runtime keeps its own in `runtime/` there."""
+    """`root_dir` is the node's folder; the runtime keeps its own in `runtime/` there.
+
+    `outlive`: pods go on when this process ends, for another agent adopts them.
+    """
 
     root_dir: Path
     cluster: str
     node: str
+    outlive: bool = True
 
 
 class ProcessRuntime:
@@ -72,6 +78,7 @@ class ProcessRuntime:
         self._images = Images(self._layout.images)
         self._changes = Changes()
         self._exits = Exits()
+        self._host_ports = HostPorts()
         self._watched: dict[str, asyncio.Event] = {}
         self._sessions: dict[str, set[ProcessExec]] = {}
         self._mode = isolate.NONE
@@ -92,11 +99,13 @@ class ProcessRuntime:
             for container in self._layout.containers(uid):
                 if container.running:
                     self._watch(container)
+            await self._reopen_ports(uid)
 
     async def stop(self) -> None:
         for session in [session for sessions in self._sessions.values() for session in sessions]:
             await session.close()
         await self._exits.stop()
+        await self._host_ports.stop()
         self._changes.close()
 
     async def version(self) -> str:
@@ -118,6 +127,7 @@ class ProcessRuntime:
     # Sandboxes
 
     async def run_sandbox(self, spec: SandboxSpec) -> PodRecord:
+        await self._host_ports.open(spec.uid, spec.ip, spec.ports)
         try:
             self._layout.pod_folder(spec.uid).mkdir(parents=True, exist_ok=True)
             self._write_resolv_conf(spec)
@@ -139,6 +149,7 @@ class ProcessRuntime:
         for container in list(self._layout.containers(uid)):
             if container.running:
                 await self._kill(container)
+        self._host_ports.close(uid)
         if not sandbox["stopped"]:
             self._layout.write_sandbox(uid, sandbox | {"stopped": True})
             self._changes.tell(uid)
@@ -180,6 +191,7 @@ class ProcessRuntime:
             mounts_root=str(folder / "root"),
             resolv_conf=str(resolv_conf) if resolv_conf.exists() else "",
             now=self._clock.now(),
+            owner=(0, 0) if self._config.outlive else (os.getpid(), files.start_time(os.getpid())),
         )
         try:
             folder.mkdir()
@@ -334,6 +346,15 @@ class ProcessRuntime:
         if await self._ended_within(container, KILL_SECONDS):
             return
         raise RuntimeFailure(f"container {container.id} resists KILL", "KillContainerError")
+
+    async def _reopen_ports(self, uid: str) -> None:
+        """Of a pod from before a restart of the agent."""
+        record, sandbox = self._layout.pod(uid), self._layout.sandbox(uid)
+        if record is not None and sandbox is not None and record.ready:
+            try:
+                await self._host_ports.open(uid, record.ip, [PortMapping(*each) for each in sandbox["ports"]])
+            except RuntimeFailure as error:
+                log.warning("host ports are not served", pod=record.name, error=str(error))
 
     def _write_resolv_conf(self, spec: SandboxSpec) -> None:
         lines = [f"search {' '.join(spec.dns_searches)}"] if spec.dns_searches else []

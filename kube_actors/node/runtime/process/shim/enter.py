@@ -24,7 +24,8 @@ def enter(folder: str, words: list[str], tty: bool) -> int:
             _join_cgroup(path)
         if config["isolation"] != isolate.NONE:
             _join_namespaces(pid, config)
-        command.become(config, words)
+        # An agent that is killed takes the sessions of its users along.
+        command.become(config | {"dies_with_parent": True}, words)
     except command.CommandError as exc:
         return _fail(str(exc), exc.code)
     except OSError as exc:

@@ -55,6 +55,7 @@ class Supervisor:
         self._attached = AttachServer(
             self._selector, self._folder, files.SOCKET, stdin, bool(self._config["stdin_once"])
         )
+        self._watch_owner()
         self._write_state(
             state=files.RUNNING, pid=self._pid, start=files.start_time(self._pid), started_at=time.time_ns() / 1e9
         )
@@ -166,6 +167,31 @@ class Supervisor:
 
         self._selector.register(wake, selectors.EVENT_READ, woken)
 
+    def _watch_owner(self) -> None:
+        """A cluster that is only in memory ends with its process, however that ends; so do its pods."""
+        pid, start = self._config["owner"]
+        if not pid:
+            return
+        try:
+            owner = os.pidfd_open(pid)
+        except OSError:
+            # It has just ended, or the kernel has no such descriptors: then the pods stay.
+            owner = -1
+        if files.start_time(pid) != start:
+            self._kill_children()
+        elif owner >= 0:
+            self._selector.register(owner, selectors.EVENT_READ, lambda _events: self._owner_ended(owner))
+
+    def _owner_ended(self, descriptor: int) -> None:
+        self._selector.unregister(descriptor)
+        os.close(descriptor)
+        self._kill_children()
+
+    def _kill_children(self) -> None:
+        for pid in children(os.getpid()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
     def _reap(self) -> bool:
         """Take in everybody who has ended; whether any child is left."""
         while True:
@@ -182,9 +208,7 @@ class Supervisor:
         """What the command left behind goes with it, as with the first process of a PID namespace."""
         deadline = time.monotonic() + DRAIN_SECONDS
         while self._reap() and time.monotonic() < deadline:
-            for pid in children(os.getpid()):
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            self._kill_children()
             time.sleep(0.005)
 
     def _was_oom(self) -> bool:
