@@ -119,7 +119,11 @@ class ImageCollector:
         images = await self._runtime.images()
         used = await self._runtime.images_in_use() | self._unpacked.in_use()
         self._seen = observed(self._seen, images, used, now)
-        self._pulled.keep(each.id for each in images)
+        try:
+            self._pulled.keep(each.id for each in images)
+        except OSError as error:
+            # On a full disk nothing can be written, which must not keep images from being removed.
+            log.info("the record of pulled images is not written", error=str(error))
         unused = in_order(images, self._seen, now)
         return [each for each in unused if self._policy.all_images or self._pulled.is_ours(each)]
 

@@ -89,8 +89,9 @@ class PulledImages:
             return True
         access = record.access.get(repository_of(name))
         if access is None:
-            # Pulled under other names only: who may have those is not to be had by this one.
-            return any(each.everybody for each in record.access.values())
+            # Pulled under other names only. Somebody with rights on the engine has given it this one, or it has none.
+            given = {repository_of(tag) for tag in set(image.names) - record.names}
+            return repository_of(name) in given or any(each.everybody for each in record.access.values())
         known = any(each.digest in access.logins or each.secret in access.secrets for each in logins)
         return access.everybody or known
 

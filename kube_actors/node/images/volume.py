@@ -52,7 +52,7 @@ class UnpackedImages:
         async with self._lock:
             linked = self._linked()
             for each in set(self._folder.iterdir()) - linked:
-                await asyncio.to_thread(shutil.rmtree, each, ignore_errors=True)
+                await asyncio.to_thread(_remove, each)
 
     def _linked(self) -> set[Path]:
         return {each.readlink() for each in self._pods.glob(f"*/{FOLDER}/*") if each.is_symlink()}
@@ -81,15 +81,20 @@ class ImageVolumes:
         prefix = f'MountVolume.SetUp failed for volume "{name}" : '
         try:
             await _mount(await self._unpacked.provide(image, directory / FOLDER / name), path)
-        except VolumeFailure as error:
+        except (VolumeFailure, OSError) as error:
             raise VolumeFailure(f"{prefix}{error}") from error
-        except OSError as error:
-            raise VolumeFailure(f"{prefix}{error.strerror}: {error.filename}") from error
 
 
 def _is_mounted(path: Path) -> bool:
     """Not `is_mount`, which does not see mounts of folders of the same file system."""
     return bool(mount_points(Path("/proc/self/mountinfo").read_text(), path.resolve()))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _link(path: Path, files: Path) -> None:

@@ -27,6 +27,7 @@ from kube_actors.node.images.volume import UnpackedImages
 from kube_actors.node.runtime.interface import Image, ImageFailure, RuntimeFailure
 from kube_actors.node.runtime.layers import LayerError, apply_layer
 
+SLOTS = 2
 LOGIN = Login("me", "word", "reg:5000", "uid-1")
 OTHER = Login("you", "word", "reg:5000", "uid-2")
 
@@ -132,6 +133,11 @@ def test_what_a_login_brought_is_for_those_who_have_it() -> None:
     assert record.may_use("reg:5000/web:2", image, [LOGIN])
     # The same secret with a new password.
     assert record.may_use("reg:5000/web:1", image, [Login("me", "new", "reg:5000", LOGIN.secret)])
+    # A name that a developer gave it is for all; the login's is as before.
+    tagged = Image("sha256:1", ("reg:5000/web:1", "mine:1"), 1)
+    assert record.may_use("mine:1", tagged, [])
+    assert not record.may_use("other:1", tagged, [])
+    assert not record.may_use("reg:5000/web:1", tagged, [])
     record.pulled("reg:5000/web:1", image, [image], None)
     assert record.may_use("reg:5000/web:1", image, [])
 
@@ -178,7 +184,7 @@ class Puller:
     def __init__(self, **found: Obj) -> None:
         self.registry, self.events = Registry(), list[str]()
         self.secrets = Secrets(found)
-        self.images = Images(self.registry, self.secrets, PulledImages(None), LoopClock(), 1)  # type: ignore[arg-type]
+        self.images = Images(self.registry, self.secrets, PulledImages(None), LoopClock(), SLOTS)  # type: ignore[arg-type]
 
     async def ensure(self, policy: str, *secrets: str, uid: str = "p") -> Image:
         spec = {"imagePullSecrets": [{"name": each} for each in secrets]}
@@ -233,6 +239,46 @@ async def test_a_pod_that_had_the_image_needs_no_secret_to_start_again() -> None
 
 
 @pytest.mark.looptime
+async def test_no_more_pulls_run_at_once_than_the_node_has_slots_for() -> None:
+    puller, running = Puller(), list[int]()
+    most = 0
+
+    async def pull(name: str, auth: dict[str, str] | None = None) -> Image:
+        nonlocal most
+        running.append(1)
+        most = max(most, len(running))
+        await asyncio.sleep(1)
+        running.pop()
+        return Image(name, (name,), 1)
+
+    puller.registry.pull = pull  # type: ignore[method-assign]
+    async with asyncio.TaskGroup() as tasks:
+        for number in range(5):
+            tasks.create_task(puller.ensure("Always", uid=str(number)))
+    assert (most, running) == (SLOTS, [])
+    told = [each.rpartition(" in ")[2] for each in puller.events if "Successfully" in each]
+    assert told[-1] == "1s (3s including waiting). Image size: 1 bytes."
+
+
+@pytest.mark.looptime
+async def test_a_pull_that_is_cut_short_gives_its_slot_back() -> None:
+    puller = Puller()
+
+    async def pull(name: str, auth: dict[str, str] | None = None) -> Image:
+        await asyncio.sleep(3600)
+        return Image(name, (name,), 1)
+
+    puller.registry.pull = pull  # type: ignore[method-assign]
+    for _ in range(SLOTS + 1):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(1):
+                await puller.ensure("Always")
+    assert [each.split()[1] for each in puller.events] == ["Pulling"] * (SLOTS + 1)
+    del puller.registry.pull  # type: ignore[method-assign]
+    assert await puller.refused("Always") == "ErrImagePull"
+
+
+@pytest.mark.looptime
 async def test_a_name_that_is_none_is_told_once_and_never_pulled() -> None:
     puller = Puller()
     pod = {"metadata": {"namespace": "n", "name": "p", "uid": "p"}, "spec": {}}
@@ -278,6 +324,7 @@ class Collecting:
     def __init__(self, tmp_path: Path, engine: Engine, policy: ImageGcPolicy, pulled: Iterable[str] = ()) -> None:
         self.warnings: list[str] = []
         record, ours = PulledImages(None), set(pulled)
+        self.record = record
         for each in engine.here.values():
             if each.id in ours:
                 record.pulled(each.id, each, [], None)
@@ -360,6 +407,21 @@ async def test_the_second_failure_in_a_row_is_an_event(tmp_path: Path) -> None:
     await asyncio.sleep(60)
     assert [each.split()[0] for each in found.warnings] == ["FreeDiskSpaceFailed"] * 2 + ["ImageGCFailed"]
     await found.collector.stop()
+
+
+@pytest.mark.looptime
+async def test_a_disk_so_full_that_nothing_can_be_written_is_freed(tmp_path: Path) -> None:
+    engine = Engine([image("a"), image("gone")], others=900)
+    found = Collecting(tmp_path, engine, NOW, ["a", "gone"])
+    del engine.here["gone"]
+
+    def refuse() -> None:
+        raise OSError("No space left on device")
+
+    found.record._write = refuse  # type: ignore[method-assign]
+    with pytest.raises(CollectionFailure, match="Failed to garbage collect required amount"):
+        await found.collector.collect()
+    assert engine.removed == ["a"]
 
 
 @given(
@@ -489,6 +551,7 @@ async def test_the_files_of_an_image_go_with_the_last_pod_that_has_them(tmp_path
     link("a").unlink()
     link("c").unlink()
     (tmp_path / "image-volumes/3.partial").mkdir()
+    (tmp_path / "image-volumes/3.tar").touch()
     assert unpacked.in_use() == {"sha256:1"}
     await unpacked.drop_unused()
     assert [each.name for each in (tmp_path / "image-volumes").iterdir()] == ["1"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -348,3 +349,14 @@ def test_a_name_that_is_taken_is_told_by_either_engine() -> None:
     assert is_taken(DockerError(409, 'Conflict. The container name "/x" is already in use'))
     assert is_taken(DockerError(500, "creating container storage: ... that name is already in use"))
     assert not is_taken(DockerError(500, "no space left on device"))
+
+
+@pytest.mark.looptime
+async def test_a_pull_without_progress_does_not_last() -> None:
+    progress = asyncio.StreamReader()
+    loop = asyncio.get_running_loop()
+    loop.call_later(50, progress.feed_data, b'{"status": "Downloading"}\n')
+    begun = loop.time()
+    with pytest.raises(TimeoutError):
+        await images._until_done(progress, 60)  # type: ignore[arg-type]
+    assert loop.time() - begun == 110
