@@ -57,7 +57,7 @@ class Images:
         """The image, pulled if the policy wants it. Raises ImageUnavailable; RuntimeFailure if nobody can say."""
         uid, policy = str(pod["metadata"]["uid"]), policy or default_policy(name)
         present = await self._find(name, emit)
-        if present is not None and policy != "Always" and await self._may_use(pod, name, present):
+        if present is not None and policy != "Always" and await self._may_use(pod, name, present, emit):
             self._granted.add((uid, present.id))
             text = f'Container image "{name}" already present on machine and can be accessed by the pod'
             emit("Normal", "Pulled", text)
@@ -68,7 +68,7 @@ class Images:
             text = f'Container image "{name}" {why}'
             emit("Warning", "ErrImageNeverPull", text)
             raise ImageUnavailable(text, "ErrImageNeverPull", self._clock.now() + INITIAL)
-        image = await self._pull(uid, name, await self._logins(pod, name), emit)
+        image = await self._pull(uid, name, await self._logins(pod, name, emit), emit)
         self._granted.add((uid, image.id))
         return image
 
@@ -78,11 +78,11 @@ class Images:
             del self._failures[key]
         self._granted = {each for each in self._granted if each[0] != uid}
 
-    async def _may_use(self, pod: Obj, name: str, image: Image) -> bool:
+    async def _may_use(self, pod: Obj, name: str, image: Image, emit: EmitEvent) -> bool:
         """Its secrets are read only if it matters: a restart must not need the API server."""
         if (str(pod["metadata"]["uid"]), image.id) in self._granted or self._pulled.may_use(name, image, ()):
             return True
-        return self._pulled.may_use(name, image, await self._logins(pod, name))
+        return self._pulled.may_use(name, image, await self._logins(pod, name, emit))
 
     async def _find(self, name: str, emit: EmitEvent) -> Image | None:
         try:
@@ -145,14 +145,20 @@ class Images:
         texts = ", ".join(dict.fromkeys(str(each) for each in failures))
         raise ImageFailure(f"[{texts}]", failures[-1].reason) from failures[-1]
 
-    async def _logins(self, pod: Obj, name: str) -> list[Login]:
+    async def _logins(self, pod: Obj, name: str, emit: EmitEvent) -> list[Login]:
         """What the pod's imagePullSecrets know of the image's registry. Raises ApiError or RpcError."""
-        namespace = str(pod["metadata"]["namespace"])
-        secrets = [
-            await self._references.secret(namespace, str(ref.get("name") or ""))
-            for ref in pod["spec"].get("imagePullSecrets") or ()
-        ]
-        return logins([each for each in secrets if each], name)
+        namespace, found, missing = str(pod["metadata"]["namespace"]), [], []
+        for ref in pod["spec"].get("imagePullSecrets") or ():
+            secret = await self._references.secret(namespace, str(ref.get("name") or ""))
+            if secret is None:
+                missing.append(str(ref.get("name") or ""))
+            else:
+                found.append(secret)
+        if missing:
+            text = f"Unable to retrieve some image pull secrets ({', '.join(missing)}); "
+            text += "attempting to pull the image may not succeed."
+            emit("Warning", "FailedToRetrieveImagePullSecret", text)
+        return logins(found, name)
 
 
 def default_policy(image: str) -> str:

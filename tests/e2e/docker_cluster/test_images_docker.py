@@ -76,6 +76,7 @@ def test_a_private_image_needs_the_right_secret(space: Space, registry: Registry
         assert f'Back-off pulling image "{image}"' in space.events(name, "BackOff")
         assert {"Error: ErrImagePull", "Error: ImagePullBackOff"} <= set(space.events(name, "Failed"))
         assert any(each.startswith(f'Failed to pull image "{image}": ') for each in space.events(name, "Failed"))
+    assert "secrets (missing); attempting" in space.events("several", "FailedToRetrieveImagePullSecret")[0]
     pulled = space.events("several", "Pulled")[0]
     assert pulled.startswith(f'Successfully pulled image "{image}" in ')
     assert " including waiting). Image size: " in pulled

@@ -208,6 +208,8 @@ async def test_each_login_is_tried_in_turn() -> None:
     puller = Puller(good=GOOD, bad=BAD)
     await puller.ensure("IfNotPresent", "bad", "missing", "good")
     assert puller.registry.asked == ["bad", "good"]
+    text = "Unable to retrieve some image pull secrets (missing); attempting to pull the image may not succeed."
+    assert f"Warning FailedToRetrieveImagePullSecret {text}" in puller.events
 
 
 @pytest.mark.looptime
