@@ -15,6 +15,8 @@ SUCCEEDED, FAILED = "Succeeded", "Failed"
 OWNED = (
     "PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled", PENDING, IN_PROGRESS,
 )  # fmt: skip
+# Set by whoever ends a pod, the node among them.
+DISRUPTION_TARGET = "DisruptionTarget"
 
 
 def pod_conditions(pod: Obj, view: PodView, facts: Facts, phase: str, now: float) -> list[Obj]:
@@ -32,6 +34,14 @@ def pod_conditions(pod: Obj, view: PodView, facts: Facts, phase: str, now: float
     generation = pod["metadata"].get("generation")
     mine = [_stamped(draft, old, generation, now) for draft in drafts]
     return mine + [each for each in old if each.get("type") not in OWNED]
+
+
+def with_others(mine: Sequence[Obj], known: Sequence[Obj]) -> list[Obj]:
+    """The node's conditions as it wants them, those of others as the API has them."""
+    others = [each for each in known if each.get("type") not in OWNED]
+    told = {each.get("type") for each in others}
+    own = (*OWNED, *({DISRUPTION_TARGET} - told))
+    return [each for each in mine if each.get("type") in own] + others
 
 
 def _containers_ready(view: PodView, facts: Facts, phase: str) -> Obj:

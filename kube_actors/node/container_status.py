@@ -10,7 +10,7 @@ from kube_actors.node.backoff import duration, ready_at
 from kube_actors.node.facts import HEALTHY, Facts
 from kube_actors.node.resources import applied
 from kube_actors.node.restarts import restarts
-from kube_actors.node.view import ContainerView, Role, Run
+from kube_actors.node.view import START_ERROR, ContainerView, Role, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,8 @@ def terminated(run: Run) -> Obj:
     state: Obj = {"exitCode": run.exit_code, "reason": run.reason or ("Error" if run.exit_code else "Completed")}
     if run.message:
         state["message"] = run.message
-    state["startedAt"] = rfc3339(run.started_at) if run.started_at else None
+    # Kubernetes shows the beginning of time for a run that never began, and nothing where it does not know.
+    state["startedAt"] = rfc3339(run.started_at) if run.started_at or run.reason == START_ERROR else None
     state["finishedAt"] = rfc3339(run.finished_at) if run.finished_at else None
     if run.id:
         state["containerID"] = run.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj
@@ -160,6 +160,7 @@ class Executor:
             mounts += hosts_mount(pod, container, pod_dir, parts.config, view.ip)
         devices = parts.devices.of_container(str(pod["metadata"]["uid"]), name)
         spec = parts.specs.build(pod, container, image, env, mounts, action.attempt, devices)
+        spec = replace(spec, process_target=_process_target(container, view))
         if action.attempt == 0:
             for reason, message in parts.runtime.shortcomings(spec):
                 emit(WARNING, reason, message)
@@ -233,3 +234,14 @@ class Executor:
         memory.waiting[name] = Waiting(reason, message, retry_at)
         said = reason if reason in IMAGE_REASONS else message
         self._parts.events.container(pod, name, WARNING, "Failed", f"Error: {said}")
+
+
+def _process_target(container: Obj, view: PodView) -> str:
+    """The run of the container that an ephemeral one is to look into. Raises ConfigFailure where it does not run."""
+    name = container.get("targetContainerName")
+    if not name:
+        return ""
+    found = next((each for each in view.containers if each.name == name), None)
+    if found is None or found.latest is None or not found.running:
+        raise ConfigFailure(f'unable to find target container "{name}"')
+    return found.latest.id

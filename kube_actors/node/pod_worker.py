@@ -28,6 +28,7 @@ from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.node.actions import Failure, Plan
+from kube_actors.node.conditions import with_others
 from kube_actors.node.container_status import full_name
 from kube_actors.node.executor import Executor, Parts
 from kube_actors.node.facts import Facts
@@ -112,8 +113,11 @@ class PodWorker:
     @property
     def asking(self) -> Obj:
         """The pod as it asks, with the latest status known, which may not have reached the API yet."""
-        status = self._statuses.get(self._uid)
-        return self._pod if status is None else self._pod | {"status": (self._pod.get("status") or {}) | status}
+        mine, api = self._statuses.get(self._uid), self._pod.get("status") or {}
+        if mine is None:
+            return self._pod
+        conditions = with_others(mine.get("conditions") or (), api.get("conditions") or ())
+        return self._pod | {"status": api | mine | {"conditions": conditions}}
 
     @property
     def granted(self) -> Obj:

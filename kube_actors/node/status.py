@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
 from kube_actors.node.actions import Failure
-from kube_actors.node.conditions import FAILED, SUCCEEDED, pod_conditions
+from kube_actors.node.conditions import DISRUPTION_TARGET, FAILED, SUCCEEDED, pod_conditions
 from kube_actors.node.container_status import Frame, container_status, has_started
 from kube_actors.node.facts import Facts
 from kube_actors.node.plan import restart_policy
@@ -17,7 +17,7 @@ from kube_actors.node.view import ContainerView, PodView, Role
 
 PENDING, RUNNING = "Pending", "Running"
 TERMINAL = (SUCCEEDED, FAILED)
-EVICTED, DISRUPTION_TARGET = "Evicted", "DisruptionTarget"
+EVICTED = "Evicted"
 
 # The fields of a pod's status that the node writes; all others belong to somebody else.
 OWNED_FIELDS = (

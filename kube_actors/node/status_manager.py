@@ -21,9 +21,9 @@ from kube_actors.api import Obj
 from kube_actors.api.errors import ApiError, Conflict, NotFound
 from kube_actors.api.resources import PODS
 from kube_actors.client.interface import Client
-from kube_actors.node.conditions import OWNED
+from kube_actors.node.conditions import with_others
 from kube_actors.node.static_pods import is_static
-from kube_actors.node.status import DISRUPTION_TARGET, OWNED_FIELDS
+from kube_actors.node.status import OWNED_FIELDS
 from kube_actors.rpc.errors import RpcError
 
 log = structlog.get_logger(__name__)
@@ -168,15 +168,7 @@ def changes(known: Obj, wanted: Obj) -> Obj:
     for key in OWNED_FIELDS:
         new = wanted.get(key)
         if key == "conditions":
-            new = _conditions(known.get(key) or [], new or [])
+            new = with_others(new or [], known.get(key) or [])
         if new != known.get(key):
             patch[key] = new
     return patch
-
-
-def _conditions(known: list[Obj], wanted: list[Obj]) -> list[Obj]:
-    """Ours as wanted, those of others as they are; why a pod was disrupted is told by whoever did it first."""
-    others = [each for each in known if each.get("type") not in OWNED]
-    told = any(each.get("type") == DISRUPTION_TARGET for each in others)
-    mine = (*OWNED,) if told else (*OWNED, DISRUPTION_TARGET)
-    return [each for each in wanted if each.get("type") in mine] + others

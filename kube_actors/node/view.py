@@ -16,7 +16,7 @@ from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, 
 
 # Kubernetes' exit codes for runs whose end nobody saw, and for runs that never began.
 UNKNOWN_EXIT_CODE = 137
-START_ERROR_EXIT_CODE = 128
+START_ERROR, START_ERROR_EXIT_CODE = "StartError", 128
 
 
 class Role(Enum):
@@ -184,9 +184,10 @@ def _abandoned(record: ContainerRecord, notes: _Notes) -> bool:
 def _run(record: ContainerRecord, notes: _Notes) -> Run:
     running = record.state is ContainerState.RUNNING
     reason, exit_code, finished = "", record.exit_code, record.finished_at
-    if record.state is ContainerState.CREATED:
-        # The start failed, or it would not have a message.
-        reason, exit_code, finished = "StartError", START_ERROR_EXIT_CODE, record.created_at
+    if not running and not record.started_at:
+        # The start failed; one that was not tried would not have a message.
+        reason, exit_code = START_ERROR, START_ERROR_EXIT_CODE
+        finished = record.finished_at or record.created_at
     elif not running:
         reason = "OOMKilled" if record.oom_killed else "Completed" if record.exit_code == 0 else "Error"
     return Run(

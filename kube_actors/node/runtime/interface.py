@@ -147,6 +147,8 @@ class ContainerSpec:
     spec_hash: str = ""
     # The image as it was resolved, for status.imageID: web@sha256:..., or its id where no registry has it.
     image_ref: str = ""
+    # The id of a container of the pod whose processes this one sees; empty: those that the sandbox says.
+    process_target: str = ""
 
 
 @dataclass(frozen=True, slots=True)

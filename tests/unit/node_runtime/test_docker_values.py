@@ -286,7 +286,7 @@ def test_a_running_container() -> None:
 def test_a_container_that_could_not_start_has_ended() -> None:
     record = inspect("created", 127, Error="no such file", StartedAt="0001-01-01T00:00:00Z").record
     assert (record.state, record.exit_code, record.error) == (ContainerState.EXITED, 127, "no such file")
-    assert record.started_at == record.finished_at == record.created_at
+    assert (record.started_at, record.finished_at) == (0.0, record.created_at)
 
 
 def test_a_pod_is_ready_while_its_pause_container_runs() -> None:

@@ -59,7 +59,7 @@ def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
     kind = _STATES.get(state["Status"], ContainerState.EXITED)
     started, finished = epoch(state["StartedAt"]), epoch(state["FinishedAt"])
     if kind is ContainerState.CREATED and state["ExitCode"]:
-        kind, started, finished = ContainerState.EXITED, created, created
+        kind, started, finished = ContainerState.EXITED, 0.0, created
     elif kind is ContainerState.RUNNING:
         # Of an earlier run, if it was restarted by hand.
         finished = 0.0

@@ -13,7 +13,7 @@ from typing import Any
 from kube_actors.node.devices import grants
 from kube_actors.node.devices.nvidia import RESOURCE as NVIDIA_GPU
 from kube_actors.node.runtime.docker.dns import docker_options, reachable_servers, resolv_conf
-from kube_actors.node.runtime.docker.names import DEVICES, MODES, RESOLV_CONF, Identity, Owner
+from kube_actors.node.runtime.docker.names import DEVICES, MODES, RESOLV_CONF, Identity, Owner, without_scheme
 from kube_actors.node.runtime.interface import (
     ContainerSpec,
     DeviceGrant,
@@ -151,6 +151,8 @@ def container_config(
         config["HostConfig"]["PidMode"] = "host"
     elif sandbox.share_processes:
         config["HostConfig"]["PidMode"] = f"container:{identity.sandbox_id}"
+    elif spec.process_target:
+        config["HostConfig"]["PidMode"] = f"container:{without_scheme(spec.process_target)}"
     if spec.command:
         config["Entrypoint"] = list(spec.command)
     if spec.args:

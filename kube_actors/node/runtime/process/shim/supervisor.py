@@ -50,7 +50,7 @@ class Supervisor:
             stdin = self._spawn()
         except command.CommandError as exc:
             now = time.time_ns() / 1e9
-            self._write_state(state=files.EXITED, started_at=now, finished_at=now, exit_code=exc.code, error=str(exc))
+            self._write_state(state=files.EXITED, started_at=0.0, finished_at=now, exit_code=exc.code, error=str(exc))
             raise
         self._attached = AttachServer(
             self._selector, self._folder, files.SOCKET, stdin, bool(self._config["stdin_once"])

@@ -1,0 +1,74 @@
+"""Probes of every kind and way on Docker, and what their failure does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.e2e.docker_cluster.cluster import Space, pod, until
+
+SERVE = "mkdir /www; echo fine >/www/ok; exec httpd -f -p 8080 -h /www"
+FAST = {"periodSeconds": 1, "failureThreshold": 1}
+
+
+def ready(space: Space, name: str) -> bool:
+    return bool(space.container(name)["ready"])
+
+
+def test_readiness_is_asked_in_every_way_and_its_failure_restarts_nothing(space: Space) -> None:
+    by_name = {"httpGet": {"path": "/ok", "port": "web", "httpHeaders": [{"name": "X-Probe", "value": "1"}]}}
+    ways: dict[str, Any] = {
+        "http": pod("http", SERVE, ports=[{"containerPort": 8080, "name": "web"}], readinessProbe=by_name | FAST),
+        "tcp": pod("tcp", SERVE, readinessProbe={"tcpSocket": {"port": 8080}} | FAST),
+        "exec": pod("exec", SERVE, readinessProbe={"exec": {"command": ["test", "-e", "/www/ok"]}} | FAST),
+        "late": pod("late", readinessProbe={"exec": {"command": ["true"]}, "initialDelaySeconds": 4} | FAST),
+        "lost": pod("lost", SERVE, readinessProbe={"httpGet": {"path": "/lost", "port": 8080}} | FAST),
+    }
+    space.create(*ways.values())
+    for name in ("http", "tcp", "exec"):
+        space.wait(name)
+    assert not ready(space, "lost")
+    until(lambda: "Readiness probe failed: HTTP probe failed with statuscode: 404" in space.events("lost", "Unhealthy"))
+    space.sh("exec", "rm /www/ok")
+    until(lambda: not ready(space, "exec"))
+    space.sh("exec", "touch /www/ok")
+    space.wait("exec")
+    space.wait("late")
+    late = space.pod("late")["status"]
+    moved = next(each for each in late["conditions"] if each["type"] == "Ready")["lastTransitionTime"]
+    assert moved > late["containerStatuses"][0]["state"]["running"]["startedAt"]
+    for name in ways:
+        assert space.container(name)["restartCount"] == 0
+
+
+def test_liveness_restarts_a_container_and_a_startup_probe_holds_it_off(space: Space) -> None:
+    alive = {"exec": {"command": ["sh", "-c", "test -e /tmp/alive || { echo dead; exit 1; }"]}} | FAST
+    space.create(
+        pod("dies", "touch /tmp/alive; sleep 3; rm /tmp/alive; sleep 3600", livenessProbe=alive),
+        pod(
+            "slow",
+            "sleep 4; touch /tmp/alive; sleep 3600",
+            livenessProbe=alive,
+            startupProbe=alive | {"failureThreshold": 60},
+        ),
+        pod("never", startupProbe=alive | {"failureThreshold": 2}, spec={"restartPolicy": "Never"}),
+        pod("hangs", livenessProbe={"exec": {"command": ["sleep", "60"]}, "timeoutSeconds": 1} | FAST),
+    )
+    until(lambda: space.container("dies")["restartCount"] >= 1)
+    until(lambda: "Liveness probe failed: dead\n" in space.events("dies", "Unhealthy"), str(space.events("dies")))
+    until(lambda: "Container c failed liveness probe, will be restarted" in space.events("dies", "Killing"))
+    assert space.container("dies")["lastState"]["terminated"]["exitCode"] == 137
+    until(lambda: space.container("hangs")["restartCount"] >= 1)
+    until(lambda: any("timed out" in text for text in space.events("hangs", "Unhealthy")))
+    assert space.phase("never", "Failed")["status"]["containerStatuses"][0]["state"]["terminated"]["exitCode"] == 137
+    until(lambda: "Startup probe failed: dead\n" in space.events("never", "Unhealthy"))
+    until(lambda: space.container("slow")["started"])
+    space.wait("slow")
+    assert space.container("slow")["restartCount"] == 0
+
+
+def test_a_probe_gives_less_time_to_end_than_the_pod(space: Space) -> None:
+    deaf = "trap '' TERM; while :; do sleep 0.1; done"
+    probe = {"exec": {"command": ["false"]}, "terminationGracePeriodSeconds": 1} | FAST
+    space.create(pod("deaf", deaf, livenessProbe=probe, spec={"terminationGracePeriodSeconds": 3600}))
+    until(lambda: space.container("deaf")["restartCount"] >= 1)
+    space.kubectl("delete", "pod", "deaf", "--grace-period=0", "--force")
