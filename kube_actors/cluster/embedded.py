@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import structlog
+
 from kube_actors.aio.collector import Collector
 from kube_actors.api.errors import ConfigError
 from kube_actors.api.meta import is_true
@@ -44,6 +46,8 @@ from kube_actors.node.runtime.simulated import SimulatedConfig, read_config
 
 if TYPE_CHECKING:
     from kube_actors.client.client import KubeClient
+
+log = structlog.get_logger(__name__)
 
 # A socket's path may have 107 bytes, and the store's stands below the data folder.
 LONGEST_SOCKET_PATH = 100
@@ -149,7 +153,8 @@ class Cluster:
         for group in groups:
             await group.stop()
         if nodes:
-            await sweep.sweep(self.plan)
+            for problem in await sweep.sweep(self.plan):
+                log.warning("left behind", what=problem)
         self._collector.stop()
         if self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What a cluster leaves on a machine on purpose, taken away at its end: pods, networks, packet filters, etcd.
+"""What a cluster leaves on a machine on purpose, taken away at its end: pods, mounts, networks, packet filters, etcd.
 
 It needs no component: the runtimes find what is theirs by labels. So it also clears away after a
 cluster that was killed.
@@ -86,6 +86,8 @@ async def _node(plan: ClusterPlan, node: NodePlan) -> None:
         from kube_actors.network.proxy import make_backend
 
         await make_backend(wiring.proxy_config(plan, node), SystemClock()).remove()
+    from kube_actors.node.volumes.mounted import unmount_below
+
     runtime = wiring.make_runtime(plan, node)
     await runtime.start()
     try:
@@ -95,6 +97,8 @@ async def _node(plan: ClusterPlan, node: NodePlan) -> None:
             await runtime.remove_sandbox(pod.sandbox_id)
     finally:
         await runtime.stop()
+    # What pods have on disk stays for their next start; what they have in memory does not.
+    await unmount_below(plan.paths.node(node.name))
 
 
 async def _docker_network(plan: ClusterPlan) -> None:

@@ -105,6 +105,8 @@ class DockerCluster:
         try:
             self.stop()
         finally:
+            for mount in self._mounts():
+                subprocess.run(["umount", "-l", mount], check=False)
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def command(self, *words: str) -> list[str]:
@@ -139,12 +141,16 @@ class DockerCluster:
         left += [f"Docker volume {each}" for each in self.docker("volume", "ls", "-q").split()]
         networks = set(self.docker("network", "ls", "--format", "{{.Name}}").split())
         left += [f"network {each}" for each in networks - NETWORKS]
-        mounts = Path("/proc/self/mounts").read_text().splitlines()
-        left += [f"mount {line.split()[1]}" for line in mounts if str(self.folder) in line.split()[1]]
+        left += [f"mount {each}" for each in self._mounts()]
         left += self.lab.leftovers()
         pods = self.node_folder / "pods"
         left += [f"folder {each}" for each in pods.iterdir()] if pods.exists() else []
         return left
+
+    def _mounts(self) -> list[str]:
+        """What is mounted below the cluster's folder, the innermost first."""
+        points = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
+        return [point for point in reversed(list(points)) if str(self.folder) in point]
 
 
 class Space:

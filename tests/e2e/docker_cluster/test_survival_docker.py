@@ -24,6 +24,8 @@ pytestmark = pytest.mark.timeout(300)
 
 FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
 PROBE = {"exec": {"command": ["true"]}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 5}
+# A registry that takes connections and says nothing.
+SILENT = "import socket, time; server = socket.create_server(('127.0.0.1', 5000)); time.sleep(600)"
 READY = "jsonpath={.items[0].status.conditions[?(@.type=='Ready')]}"
 
 
@@ -114,7 +116,7 @@ def docker_id_lives(cluster: DockerCluster, id: str) -> bool:
 
 
 def test_a_kill_in_the_middle_of_things_is_made_good(own: DockerCluster, pods: Space) -> None:
-    """In a hook before the stop, in one after the start, in a volume's set-up that waits; and a pod that is created."""
+    """In a hook before the stop, in one after the start, in a volume's set-up, a pull, a creation."""
     stop = {"preStop": {"exec": {"command": ["sh", "-c", "sleep 2"]}}}
     begin = {"postStart": {"exec": {"command": ["sleep", "60"]}}}
     volume = {"volumes": [{"name": "v", "configMap": {"name": "late"}}], "terminationGracePeriodSeconds": 0}
@@ -126,6 +128,9 @@ def test_a_kill_in_the_middle_of_things_is_made_good(own: DockerCluster, pods: S
     )
     until(lambda: own.docker("ps", "-q", "--filter", "name=k8s_c_beginning_"), "its hook runs")
     until(lambda: pods.events("waiting", "FailedMount"), "its volume is missing")
+    silent = own.lab.popen(sys.executable, "-c", SILENT)
+    pods.create(pod("pulling", FOREVER, image="127.0.0.1:5000/image:1"))
+    until(lambda: pods.events("pulling", "Pulling"), "it is being pulled")
     pods.kubectl("delete", "pod", "ending", "--wait=false")
     until(lambda: pods.events("ending", "Killing"), "its hook runs")
     pods.create(pod("created", FOREVER))
@@ -137,7 +142,32 @@ def test_a_kill_in_the_middle_of_things_is_made_good(own: DockerCluster, pods: S
         assert pods.container(name)["restartCount"] == 0
         assert len(sandboxes(own, name)) == 1
     until(lambda: not exists(pods, "ending"), "it has ended")
+    assert pods.container("pulling")["state"]["waiting"]["reason"] == "ContainerCreating"
+    silent.kill()
+    silent.wait()
+
+    def told() -> bool:
+        return pods.container("pulling")["state"]["waiting"]["reason"] in ("ErrImagePull", "ImagePullBackOff")
+
+    until(told, "it is told that the pull failed")
     pods.kubectl("delete", "configmap", "late")
+
+
+def test_a_cluster_that_is_stopped_leaves_nothing_that_runs_and_has_its_pods_again(
+    own: DockerCluster, pods: Space
+) -> None:
+    mounts = [{"name": "disk", "mountPath": "/disk"}, {"name": "memory", "mountPath": "/memory"}]
+    volumes = [{"name": "disk", "emptyDir": {}}, {"name": "memory", "emptyDir": {"medium": "Memory"}}]
+    script = f"date >> /disk/runs; date >> /memory/runs; {FOREVER}"
+    spec = {"volumes": volumes, "terminationGracePeriodSeconds": 1}
+    pods.create(pod("web", script, spec=spec, volumeMounts=mounts))
+    pods.wait("web")
+    own.stop()
+    assert own.docker("ps", "-aq") == ""
+    assert not [line for line in Path("/proc/self/mounts").read_text().splitlines() if str(own.folder) in line]
+    own.start()
+    running_again(pods, "web", 1)
+    assert pods.sh("web", "wc -l < /disk/runs; wc -l < /memory/runs").split() == ["2", "1"]
 
 
 def test_a_killed_container_is_restarted_at_once_and_then_backs_off(own: DockerCluster, pods: Space) -> None:

@@ -56,8 +56,7 @@ class ProcessCluster(DockerCluster):
         left = [f"process {pid}" for pid in self.network.processes() - {self.pid}]
         folders = (self.node_folder / "pods", self.node_folder / "runtime" / "pods")
         left += [f"folder {each}" for folder in folders if folder.exists() for each in folder.iterdir()]
-        mounts = Path("/proc/self/mounts").read_text().splitlines()
-        left += [f"mount {line.split()[1]}" for line in mounts if str(self.folder) in line.split()[1]]
+        left += [f"mount {each}" for each in self._mounts()]
         groups = Path("/sys/fs/cgroup").glob(f"**/kube-actors/{self.network.name}-node-1/*/")
         return left + [f"control group {each}" for each in groups]
 
