@@ -34,7 +34,7 @@ SHARED = "kube-actors.io/shared"
 DATA_FINALIZER = "kube-actors.io/volume-data"
 
 BOUND, AVAILABLE, RELEASED, FAILED, PENDING, LOST = "Bound", "Available", "Released", "Failed", "Pending", "Lost"
-FILESYSTEM = "Filesystem"
+FILESYSTEM, BLOCK = "Filesystem", "Block"
 ONE_POD = "ReadWriteOncePod"
 
 
@@ -56,6 +56,19 @@ def claim_name(pod: Obj, volume: Obj) -> str:
     if volume.get("ephemeral") is not None:
         return f"{name_of(pod)}-{volume['name']}"
     return ""
+
+
+def is_made_for(claim: Obj, pod: Obj) -> bool:
+    """Whether the claim is of an ephemeral volume of that pod, not one of its name by somebody else."""
+    return any(
+        owner.get("controller") and owner.get("uid") == uid_of(pod)
+        for owner in claim["metadata"].get("ownerReferences") or ()
+    )
+
+
+def mode_of(obj: Obj) -> str:
+    """The volumeMode of a claim or a volume."""
+    return str(obj["spec"].get("volumeMode") or FILESYSTEM)
 
 
 def requested(claim: Obj) -> str:
@@ -116,7 +129,7 @@ def mismatch(volume: Obj, claim: Obj) -> str:
         return "storageClassName does not match"
     if _attributes_class(volume) != _attributes_class(claim):
         return "volumeAttributesClassName does not match"
-    if _mode(volume) != _mode(claim):
+    if mode_of(volume) != mode_of(claim):
         return "incompatible volumeMode"
     if not set(claim["spec"].get("accessModes") or ()) <= set(volume["spec"].get("accessModes") or ()):
         return "incompatible accessMode"
@@ -153,10 +166,6 @@ def _rank(volume: Obj) -> tuple[int, int, str]:
 
 def _phase(volume: Obj) -> str:
     return str(get_path(volume, "status", "phase", default=PENDING))
-
-
-def _mode(obj: Obj) -> str:
-    return str(obj["spec"].get("volumeMode") or FILESYSTEM)
 
 
 def _attributes_class(obj: Obj) -> str:

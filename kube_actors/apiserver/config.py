@@ -106,5 +106,7 @@ class ApiServerConfig:
     node_port_range: tuple[int, int] = (30000, 32767)
     # Of OPTIONAL_ADMISSION, what runs besides the default plugins.
     enable_admission_plugins: tuple[str, ...] = ()
+    # Whether containers may be privileged; of all API servers in one process the last to start decides.
+    allow_privileged: bool = False
     # History older than this is compacted away in the store, as kube-apiserver does every five minutes.
     compaction_seconds: float = 300.0

@@ -10,6 +10,7 @@ from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import errors
 from kube_actors.api.resources import BUILTIN, Registry
+from kube_actors.api.validation.settings import SETTINGS
 from kube_actors.apiserver import bootstrap, fields, versions
 from kube_actors.apiserver.admission.chain import Chain
 from kube_actors.apiserver.admission.plugins import Sources, plugins
@@ -159,6 +160,7 @@ class ApiServer:
     async def start(self) -> None:
         """Returns when it serves. Raises ConfigError for an address that cannot be had, StoreError without a store."""
         config, pipeline = self._config, self._pipeline
+        SETTINGS.allow_privileged = config.allow_privileged
         await self._storage.start()
         try:
             if pipeline.audit is not None:

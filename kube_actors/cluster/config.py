@@ -103,6 +103,8 @@ class ApiServerSection:
     encryption: EncryptionSection = field(default_factory=EncryptionSection)
     audit: AuditSection = field(default_factory=AuditSection)
     enable_admission_plugins: tuple[str, ...] = setting((), check=_optional_plugins)
+    # Whether containers may be privileged, if those who make them may: --allow-privileged of kube-apiserver.
+    allow_privileged: bool = False
 
 
 def _interval(value: str) -> str | None:

@@ -116,6 +116,7 @@ class ClusterPlan:
     workers: WorkerPlan = field(default_factory=WorkerPlan)
     # Admission plugins that Kubernetes has turned off by default.
     admission_plugins: tuple[str, ...] = ()
+    allow_privileged: bool = False
     # Where volumes made on demand lie on the nodes.
     local_volumes: str = ""
     shared_volumes: str = ""
@@ -213,6 +214,7 @@ def plan(
         nodes=_nodes(config.workers.count, pods, proxy),
         workers=_workers(config.workers),
         admission_plugins=config.api_server.enable_admission_plugins,
+        allow_privileged=config.api_server.allow_privileged,
         local_volumes=config.storage.local_path or str(paths.volumes),
         shared_volumes=config.storage.shared_path or str(paths.shared_volumes),
         backup=_backup(config, paths),

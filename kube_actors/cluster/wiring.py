@@ -183,6 +183,7 @@ def api_server(
             cluster_name=plan.name,
             loopback_endpoints=plan.loopback,
             enable_admission_plugins=plan.admission_plugins,
+            allow_privileged=plan.allow_privileged,
         )
     )
     # An etcd of somebody else's has nobody else who could look after them, and members on other hosts come and go.

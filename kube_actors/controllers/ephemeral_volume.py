@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kube_actors.api import Obj
-from kube_actors.api.meta import controller_ref, is_deleting, key_of, make_key, namespace_of, uid_of
+from kube_actors.api.meta import controller_ref, is_deleting, key_of, make_key, namespace_of
 from kube_actors.api.resources import PODS
-from kube_actors.api.volumes import CLAIMS, claim_name
+from kube_actors.api.volumes import CLAIMS, claim_name, is_made_for
 from kube_actors.controllers.actions import WARNING, CreateObject, RecordEvent
 from kube_actors.controllers.base import Context, Controller, On, is_namespace_terminating
 
@@ -23,13 +23,6 @@ def claim_for(pod: Obj, volume: Obj) -> Obj:
         "metadata": metadata | {"ownerReferences": [owner]},
         "spec": template.get("spec") or {},
     }
-
-
-def belongs_to(claim: Obj, pod: Obj) -> bool:
-    return any(
-        owner.get("controller") and owner.get("uid") == uid_of(pod)
-        for owner in claim["metadata"].get("ownerReferences") or ()
-    )
 
 
 class EphemeralVolumeController(Controller):
@@ -69,6 +62,6 @@ class EphemeralVolumeController(Controller):
             report = await self.perform(key, [CreateObject(CLAIMS, wanted)])
             if not is_namespace_terminating(report.error):
                 report.raise_error()
-        elif not belongs_to(present, pod):
+        elif not is_made_for(present, pod):
             text = f"PVC {key_of(wanted)} was not created for pod {key_of(pod)} (pod is not owner)"
             await self.perform(key, [RecordEvent(pod, WARNING, "EphemeralVolumeConflict", text)])

@@ -19,7 +19,7 @@ from kube_actors.node.images.pulled import image_ref
 from kube_actors.node.plan import spec_hash
 from kube_actors.node.references import References
 from kube_actors.node.resources import limits_of, oom_score_adj
-from kube_actors.node.runtime.interface import ContainerSpec, DeviceGrant, Image, Mount
+from kube_actors.node.runtime.interface import BlockDevice, ContainerSpec, DeviceGrant, Image, Mount
 from kube_actors.node.security import security_of
 
 ServiceLister = Callable[[], Awaitable[Iterable[Obj]]]
@@ -53,6 +53,7 @@ class ContainerSpecs:
         image: Image,
         env: dict[str, str],
         mounts: Sequence[Mount],
+        block_devices: Sequence[BlockDevice],
         attempt: int,
         devices: tuple[DeviceGrant, ...] = (),
     ) -> ContainerSpec:
@@ -65,6 +66,7 @@ class ContainerSpecs:
             env=tuple(env.items()),
             working_dir=str(container.get("workingDir") or ""),
             mounts=tuple(mounts),
+            block_devices=tuple(block_devices),
             limits=limits_of(pod, container),
             oom_score_adj=oom_score_adj(pod, container, self._node_memory),
             security=security_of(pod, container, image),

@@ -34,7 +34,7 @@ from kube_actors.node.memory import PodMemory
 from kube_actors.node.node_events import NORMAL, WARNING, PodEvents
 from kube_actors.node.resizes import Resizes, too_small
 from kube_actors.node.resources import memory_limit
-from kube_actors.node.runtime.interface import Mount, NoSuchContainer, Runtime, RuntimeFailure, Simulation
+from kube_actors.node.runtime.interface import BlockDevice, Mount, NoSuchContainer, Runtime, RuntimeFailure, Simulation
 from kube_actors.node.sandbox import sandbox_spec
 from kube_actors.node.termination_message import message_mount
 from kube_actors.node.view import PodView, specs
@@ -103,7 +103,7 @@ class Executor:
             except VolumeFailure as error:
                 parts.events.pod(pod, WARNING, "FailedMount", str(error))
                 raise
-            memory.refreshed_at = parts.clock.now()
+            memory.refreshed(pod, parts.clock.now())
         try:
             ip = "" if pod["spec"].get("hostNetwork") else parts.addresses.allocate(str(pod["metadata"]["uid"]))
             devices = parts.devices.grants(str(pod["metadata"]["uid"]))
@@ -152,14 +152,16 @@ class Executor:
         addresses = PodAddresses(view.ip or host_ip, host_ip, parts.allocatable)
         env = await parts.specs.environment(pod, container, addresses, memory.started_at)
         mounts: list[Mount] = []
+        blocks: list[BlockDevice] = []
         if not self._simulated:
             await parts.image_volumes.prepare(pod, container, emit_of_pod)
             mounts = await parts.volumes.mounts(pod, container, env)
+            blocks = await parts.volumes.devices(pod, container)
             pod_dir = parts.volumes.pod_dir(str(pod["metadata"]["uid"]))
             mounts.append(message_mount(pod_dir, container, action.attempt))
             mounts += hosts_mount(pod, container, pod_dir, parts.config, view.ip)
         devices = parts.devices.of_container(str(pod["metadata"]["uid"]), name)
-        spec = parts.specs.build(pod, container, image, env, mounts, action.attempt, devices)
+        spec = parts.specs.build(pod, container, image, env, mounts, blocks, action.attempt, devices)
         spec = replace(spec, process_target=_process_target(container, view))
         if action.attempt == 0:
             for reason, message in parts.runtime.shortcomings(spec):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kube_actors.api import Obj
 from kube_actors.node.backoff import BackoffEntry, advanced
 from kube_actors.node.facts import Facts, Probed, Waiting
 from kube_actors.node.resize_state import NO_RESIZE, ResizeState
@@ -29,6 +30,8 @@ class PodMemory:
     announced: set[tuple[str, int]] = field(default_factory=set)
     # ConfigMaps and Secrets that volumes are made of were looked at.
     refreshed_at: float = 0.0
+    # Labels and annotations that downward API volumes show.
+    shown: tuple[Mapping[str, str] | None, ...] = ()
 
     def facts(self, probed: Mapping[str, Probed], resize: ResizeState = NO_RESIZE) -> Facts:
         return Facts(
@@ -39,6 +42,10 @@ class PodMemory:
             doomed=frozenset(self.doomed),
             resize=resize,
         )
+
+    def refreshed(self, pod: Obj, now: float) -> None:
+        """The pod's volumes were made or brought up to date."""
+        self.refreshed_at, self.shown = now, shown_of(pod)
 
     def forget(self, container_id: str) -> None:
         """The run is gone from the runtime."""
@@ -51,3 +58,8 @@ class PodMemory:
         self.waiting.pop(name, None)
         if after is not None:
             self.backoff[name] = advanced(self.backoff.get(name), after, now)
+
+
+def shown_of(pod: Obj) -> tuple[Mapping[str, str] | None, ...]:
+    """What of a pod may change that its volumes show."""
+    return pod["metadata"].get("labels"), pod["metadata"].get("annotations")

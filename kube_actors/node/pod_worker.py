@@ -33,7 +33,7 @@ from kube_actors.node.container_status import full_name
 from kube_actors.node.executor import Executor, Parts
 from kube_actors.node.facts import Facts
 from kube_actors.node.killer import grace_of
-from kube_actors.node.memory import PodMemory
+from kube_actors.node.memory import PodMemory, shown_of
 from kube_actors.node.node_events import WARNING
 from kube_actors.node.plan import plan_pod
 from kube_actors.node.prober.manager import Prober
@@ -246,13 +246,18 @@ class PodWorker:
                 self._parts.events.container(self._pod, each.name, WARNING, "BackOff", text)
 
     async def _refresh(self, wake_at: float | None, now: float) -> float | None:
-        """Look after mounted ConfigMaps and Secrets when it is time; when to wake up next."""
+        """Look after mounted ConfigMaps and Secrets when it is time; when to wake up next.
+
+        It is time at once when the pod's labels or annotations have changed: it is the way to hurry a kubelet.
+        """
         volumes, interval = self._parts.volumes, self._parts.config.volume_refresh_interval
         if self._simulated or not volumes.is_refreshed(self._pod):
             return wake_at
-        if now - self._memory.refreshed_at >= interval:
-            await volumes.refresh(self.granted)
-            self._memory.refreshed_at = now
+        changed = self._memory.shown != shown_of(self._pod)
+        if changed or now - self._memory.refreshed_at >= interval:
+            self._memory.refreshed(self._pod, now)
+            for failure in await volumes.refresh(self.granted, now if changed else 0.0):
+                self._parts.events.pod(self._pod, WARNING, "FailedMount", failure)
         due = self._memory.refreshed_at + interval
         return due if wake_at is None else min(wake_at, due)
 

@@ -93,6 +93,16 @@ class Mount:
     read_only: bool = False
     # private, rslave (HostToContainer) or rshared (Bidirectional).
     propagation: str = "private"
+    # Of a read-only mount: whether the mounts below are read-only too. Disabled, IfPossible or Enabled.
+    recursive_read_only: str = "Disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class BlockDevice:
+    """A block device of the node in a container, to be read and written."""
+
+    host_path: str
+    container_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +141,7 @@ class ContainerSpec:
     env: tuple[tuple[str, str], ...] = ()
     working_dir: str = ""
     mounts: tuple[Mount, ...] = ()
+    block_devices: tuple[BlockDevice, ...] = ()
     limits: Limits = field(default_factory=Limits)
     oom_score_adj: int = 1000
     security: Security = field(default_factory=Security)

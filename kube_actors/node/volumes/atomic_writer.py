@@ -1,8 +1,8 @@
 """Files that change all at once, as pkg/volume/util/atomic_writer.go does it.
 
-    VOLUME/user-visible-name -> ..data/user-visible-name        a link a top entry, made once
-    VOLUME/..data            -> ..2026_01_02_03_04_05.123456    replaced by rename: the moment of the update
-    VOLUME/..2026_01_02_03_04_05.123456/user-visible-name       the files
+    VOLUME/user-visible-name -> ..data/user-visible-name    a link a top entry, made once
+    VOLUME/..data            -> ..k3f9x2_a                  replaced by rename: the moment of the update
+    VOLUME/..k3f9x2_a/user-visible-name                     the files
 
 A reader that follows the links sees the old files or the new ones. Nothing is touched where the payload is
 what is there already.
@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from kube_actors.node.volumes.ownership import give, may_give
 from kube_actors.node.volumes.payload import File, Payload
 
 DATA = "..data"
@@ -22,7 +23,7 @@ _DATA_NEW = "..data_tmp"
 
 
 def write_atomically(directory: Path, payload: Payload, group: int | None = None) -> bool:
-    """Make the directory show `payload`; whether anything changed. `group` owns the files where it may."""
+    """Make the directory show `payload`; whether anything changed. `group`: see `ownership`."""
     directory.mkdir(parents=True, exist_ok=True)
     link = directory / DATA
     old = Path(os.readlink(link)) if link.is_symlink() else None
@@ -31,7 +32,8 @@ def write_atomically(directory: Path, payload: Payload, group: int | None = None
     new = Path(tempfile.mkdtemp(prefix="..", dir=directory))
     new.chmod(0o755)
     for name, file in payload.items():
-        _write(new / name, file, group)
+        _write(new / name, file)
+    give(directory, group, read_only=True)
     _replace_link(directory, new.name)
     _link_entries(directory, payload)
     if old is not None:
@@ -47,15 +49,12 @@ def _holds(directory: Path, payload: Payload) -> bool:
     return all(found[os.path.normpath(name)].read_bytes() == file.data for name, file in payload.items())
 
 
-def _write(path: Path, file: File, group: int | None) -> None:
+def _write(path: Path, file: File) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(file.data)
-    mode = file.mode
-    if group is not None and os.geteuid() == 0:
-        os.chown(path, -1, group)
-        # A group that owns a file may read it, whatever the mode of the volume says of others.
-        mode |= 0o040 | (0o040 if mode & 0o400 else 0)
-    path.chmod(mode)
+    if file.user is not None and may_give():
+        os.chown(path, file.user, -1)
+    path.chmod(file.mode)
 
 
 def _replace_link(directory: Path, target: str) -> None:

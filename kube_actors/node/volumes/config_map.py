@@ -7,12 +7,13 @@ from pathlib import Path
 from kube_actors.api import Obj
 from kube_actors.node.volumes.atomic_writer import write_atomically
 from kube_actors.node.volumes.context import VolumeContext
+from kube_actors.node.volumes.ownership import group_of
 from kube_actors.node.volumes.payload import Payload, VolumeFailure, content_of, mode_of, select
 
 
 async def set_up(context: VolumeContext, source: Obj) -> Path:
     payload = await config_map_payload(context, source, mode_of(source))
-    write_atomically(context.path, payload, context.group)
+    write_atomically(context.path, payload, group_of(context.pod))
     return context.path
 
 

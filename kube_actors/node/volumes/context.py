@@ -13,9 +13,10 @@ from kube_actors.node.volumes.tokens import Tokens
 
 @dataclass(frozen=True, slots=True)
 class VolumeContext:
-    """`path` is where the volume's files shall be. `since`: see References."""
+    """`name` is the volume's, `path` where the volume's files shall be. `since`: see References."""
 
     pod: Obj
+    name: str
     path: Path
     references: References
     tokens: Tokens
@@ -25,12 +26,6 @@ class VolumeContext:
     @property
     def namespace(self) -> str:
         return str(self.pod["metadata"]["namespace"])
-
-    @property
-    def group(self) -> int | None:
-        """The pod's fsGroup."""
-        group = (self.pod["spec"].get("securityContext") or {}).get("fsGroup")
-        return None if group is None else int(group)
 
 
 # Makes or refreshes a volume of one kind from its source; answers the path to mount. Raises VolumeFailure.

@@ -8,11 +8,12 @@ from kube_actors.api import Obj
 from kube_actors.node.field_refs import field_value, resource_value
 from kube_actors.node.volumes.atomic_writer import write_atomically
 from kube_actors.node.volumes.context import VolumeContext
+from kube_actors.node.volumes.ownership import group_of
 from kube_actors.node.volumes.payload import File, Payload, VolumeFailure, mode_of
 
 
 async def set_up(context: VolumeContext, source: Obj) -> Path:
-    write_atomically(context.path, downward_payload(context, source, mode_of(source)), context.group)
+    write_atomically(context.path, downward_payload(context, source, mode_of(source)), group_of(context.pod))
     return context.path
 
 

@@ -4,39 +4,47 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from kube_actors.api import Obj
 from kube_actors.api.quantity import to_int
+from kube_actors.node.resources import limit_of
 from kube_actors.node.volumes.context import VolumeContext
+from kube_actors.node.volumes.ownership import give, group_of
 from kube_actors.node.volumes.payload import VolumeFailure
 
 MODE = 0o777
+DISK, MEMORY = "", "Memory"
 
 
 async def set_up(context: VolumeContext, source: Obj) -> Path:
-    if _make(context.path) and source.get("medium") == "Memory" and os.geteuid() == 0:
-        await _mount_tmpfs(context.path, source)
-    _open_to_all(context.path, context.group)
-    return context.path
-
-
-def _make(path: Path) -> bool:
-    """Whether nothing is mounted there yet."""
+    path, medium = context.path, str(source.get("medium") or DISK)
+    if medium not in (DISK, MEMORY):
+        raise VolumeFailure(f"this node has no emptyDir volumes of the medium {medium}")
+    in_memory = medium == MEMORY and os.geteuid() == 0
+    if path.is_mount() if in_memory else path.exists():
+        # It is the pod's own by now, with the modes that the pod gave it.
+        return path
     path.mkdir(parents=True, exist_ok=True)
-    return not path.is_mount()
+    if in_memory:
+        await _mount_tmpfs(path, memory_size(context.pod, source, context.node_allocatable))
+    path.chmod(MODE)
+    give(path, group_of(context.pod))
+    return path
 
 
-def _open_to_all(path: Path, group: int | None) -> None:
-    mode = MODE
-    if group is not None and os.geteuid() == 0:
-        os.chown(path, -1, group)
-        mode |= 0o2000
-    path.chmod(mode)
+def memory_size(pod: Obj, source: Obj, node_allocatable: Mapping[str, str]) -> int:
+    """The least of the volume's limit, the memory that the pod may have and that of the node; 0: unknown."""
+    limits = [to_int(limit_of(each, "memory")) for each in pod["spec"]["containers"]]
+    chosen = [to_int(source.get("sizeLimit") or "0"), to_int(node_allocatable.get("memory", "0"))]
+    if all(limits):
+        chosen.append(sum(limits))
+    return min((each for each in chosen if each > 0), default=0)
 
 
-async def _mount_tmpfs(path: Path, source: Obj) -> None:
-    options = f"size={to_int(source['sizeLimit'])}" if source.get("sizeLimit") else "rw"
+async def _mount_tmpfs(path: Path, size: int) -> None:
+    options = f"size={size}" if size else "rw"
     process = await asyncio.create_subprocess_exec(
         "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path), stderr=asyncio.subprocess.PIPE
     )

@@ -25,15 +25,22 @@ async def set_up(context: VolumeContext, source: Obj) -> Path:
 def check(path: Path, kind: str) -> Path:
     """The path, made where `kind` wants it. Raises VolumeFailure where it is of another kind."""
     try:
-        if kind == "DirectoryOrCreate":
-            path.mkdir(mode=0o755, parents=True, exist_ok=True)
-        elif kind == "FileOrCreate":
-            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if kind == "DirectoryOrCreate" and not path.exists():
+            path.mkdir(mode=0o755, parents=True)
+        elif kind == "FileOrCreate" and not path.exists():
+            # In a folder that is there: kubelet makes none for it.
             path.touch(mode=0o644)
-        rule = _CHECKS.get(kind.removesuffix("OrCreate") if kind else "")
-        if rule is not None and not rule[0](path.stat().st_mode):
-            raise VolumeFailure(f"hostPath type check failed: {path} {rule[1]}")
     except OSError as error:
-        reason = _CHECKS.get(kind.removesuffix("OrCreate"), (None, error.strerror))[1]
-        raise VolumeFailure(f"hostPath type check failed: {path} {reason}") from error
+        raise VolumeFailure(f"open {path}: {str(error.strerror).lower()}") from error
+    rule = _CHECKS.get(kind.removesuffix("OrCreate"))
+    if rule is not None and not rule[0](_mode(path)):
+        raise VolumeFailure(f"hostPath type check failed: {path} {rule[1]}")
     return path
+
+
+def _mode(path: Path) -> int:
+    """0 for what is not there."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0

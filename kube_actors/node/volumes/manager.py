@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
-
-import structlog
+from pathlib import Path
 
 from kube_actors.api import Obj
 from kube_actors.api.errors import ApiError
+from kube_actors.node.container_status import full_name
 from kube_actors.node.environment import ConfigFailure
-from kube_actors.node.expansion import expand
 from kube_actors.node.references import References
-from kube_actors.node.runtime.interface import Mount
+from kube_actors.node.runtime.interface import BlockDevice, Mount
 from kube_actors.node.volumes import (
     config_map,
     downward_api,
@@ -28,10 +26,9 @@ from kube_actors.node.volumes import (
 from kube_actors.node.volumes.context import SetUp, VolumeContext
 from kube_actors.node.volumes.mounted import unmount_below
 from kube_actors.node.volumes.payload import VolumeFailure
+from kube_actors.node.volumes.sub_path import inner_path, prepare
 from kube_actors.node.volumes.tokens import Tokens
 from kube_actors.rpc.errors import RpcError
-
-log = structlog.get_logger(__name__)
 
 KINDS: Mapping[str, SetUp] = {
     "configMap": config_map.set_up,
@@ -68,26 +65,35 @@ class Volumes:
         for volume in pod["spec"].get("volumes") or ():
             paths[str(volume["name"])] = await self._set_up(pod, volume, since)
 
-    async def refresh(self, pod: Obj) -> None:
-        """Bring what is made of objects up to date; what cannot be read now stays as it is."""
+    async def refresh(self, pod: Obj, since: float = 0.0) -> list[str]:
+        """Bring what is made of objects up to date; what cannot be read now stays as it is, and is answered why."""
+        failures = []
         for volume in pod["spec"].get("volumes") or ():
-            if any(volume.get(kind) is not None for kind in REFRESHED):
+            if _is_refreshed(volume):
                 try:
-                    await self._set_up(pod, volume, 0.0)
+                    await self._set_up(pod, volume, since)
                 except VolumeFailure as error:
-                    log.info("volume not refreshed", pod=pod["metadata"]["name"], error=str(error))
+                    failures.append(str(error))
+        return failures
 
     def is_refreshed(self, pod: Obj) -> bool:
         """Whether the pod has volumes whose content may change."""
-        return any(volume.get(kind) is not None for volume in pod["spec"].get("volumes") or () for kind in REFRESHED)
+        return any(_is_refreshed(volume) for volume in pod["spec"].get("volumes") or ())
 
     async def mounts(self, pod: Obj, container: Obj, env: Mapping[str, str]) -> list[Mount]:
         """The mounts of a container. Raises ConfigFailure, or VolumeFailure where a volume cannot be had."""
-        uid = str(pod["metadata"]["uid"])
-        if uid not in self._paths and container.get("volumeMounts"):
-            # An adopted pod of an agent that has restarted: its volumes are there and are found again.
-            await self.set_up(pod)
-        return [self._mount(pod, each, env) for each in container.get("volumeMounts") or ()]
+        if container.get("volumeMounts"):
+            await self._find_again(pod)
+        return [self._mount(pod, container, each, env) for each in container.get("volumeMounts") or ()]
+
+    async def devices(self, pod: Obj, container: Obj) -> list[BlockDevice]:
+        """The block devices that a container gets from volumes. Raises as `mounts` does."""
+        if container.get("volumeDevices"):
+            await self._find_again(pod)
+        return [
+            BlockDevice(str(self._path(pod, str(each["name"]))), str(each["devicePath"]))
+            for each in container.get("volumeDevices") or ()
+        ]
 
     async def tear_down(self, uid: str) -> None:
         """Remove all that the pod had on this node. Raises OSError where something stays mounted."""
@@ -112,45 +118,49 @@ class Volumes:
         if not kind:
             kinds = ", ".join(each for each in volume if each != "name")
             raise VolumeFailure(f"{prefix}this node has no volumes of the kind {kinds or 'none'}")
-        context = VolumeContext(pod, path, self._references, self._tokens, self._node_allocatable, since)
+        context = VolumeContext(pod, name, path, self._references, self._tokens, self._node_allocatable, since)
         try:
-            return await KINDS[kind](context, {"name": name} | volume[kind])
+            return await KINDS[kind](context, volume[kind])
         except (VolumeFailure, ApiError, RpcError) as error:
             raise VolumeFailure(f"{prefix}{error}") from error
         except OSError as error:
             raise VolumeFailure(f"{prefix}{error.strerror}: {error.filename}") from error
 
-    def _mount(self, pod: Obj, mount: Obj, env: Mapping[str, str]) -> Mount:
+    async def _find_again(self, pod: Obj) -> None:
+        """The volumes of an adopted pod of an agent that has restarted are there."""
+        if str(pod["metadata"]["uid"]) not in self._paths:
+            await self.set_up(pod)
+
+    def _path(self, pod: Obj, name: str) -> Path:
+        path = self._paths.get(str(pod["metadata"]["uid"]), {}).get(name)
+        if path is None:
+            raise ConfigFailure(f'cannot find volume "{name}" of pod {full_name(pod)}')
+        return path
+
+    def _mount(self, pod: Obj, container: Obj, mount: Obj, env: Mapping[str, str]) -> Mount:
         name = str(mount["name"])
-        host = self._paths.get(str(pod["metadata"]["uid"]), {}).get(name)
-        if host is None:
-            raise ConfigFailure(f'volume "{name}" of the mount {mount["mountPath"]} is not ready')
-        sub_path = str(mount.get("subPath") or "")
-        if mount.get("subPathExpr"):
-            sub_path = expand(str(mount["subPathExpr"]), env.get)
-        if sub_path:
-            host = _sub_path(host, sub_path, name)
+        host = self._path(pod, name)
+        inside = inner_path(mount, env)
+        if inside:
+            host = prepare(host, inside, name, str(container["name"]))
+        volume = next(each for each in pod["spec"]["volumes"] if each["name"] == name)
         return Mount(
             host_path=str(host),
             container_path=str(mount["mountPath"]),
-            read_only=bool(mount.get("readOnly")),
+            read_only=bool(mount.get("readOnly")) or _is_read_only(volume),
             propagation=_PROPAGATION.get(str(mount.get("mountPropagation") or ""), "private"),
+            recursive_read_only=str(mount.get("recursiveReadOnly") or "Disabled"),
         )
 
 
-def _sub_path(host: Path, sub_path: str, name: str) -> Path:
-    """A directory or file inside a volume, made where it is missing; never outside of it."""
-    relative = PurePosixPath(sub_path)
-    if relative.is_absolute() or ".." in relative.parts or "`" in sub_path:
-        raise ConfigFailure(f'failed to prepare subPath for volumeMount "{name}": {sub_path} is not inside the volume')
-    path = host / relative
-    try:
-        if not path.exists():
-            path.mkdir(parents=True, exist_ok=True)
-            path.chmod(0o777)
-        resolved = path.resolve(strict=True)
-        if not resolved.is_relative_to(host.resolve(strict=True)):
-            raise ConfigFailure(f'failed to prepare subPath for volumeMount "{name}": it leads out of the volume')
-    except OSError as error:
-        raise ConfigFailure(f'failed to create subPath directory for volumeMount "{name}": {error.strerror}') from error
-    return resolved
+def _is_refreshed(volume: Obj) -> bool:
+    return any(volume.get(kind) is not None for kind in REFRESHED)
+
+
+def _is_read_only(volume: Obj) -> bool:
+    """What is made of objects or images belongs to the node: a container only reads it."""
+    return (
+        _is_refreshed(volume)
+        or volume.get("image") is not None
+        or bool((volume.get("persistentVolumeClaim") or {}).get("readOnly"))
+    )

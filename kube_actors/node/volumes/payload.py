@@ -17,8 +17,11 @@ class VolumeFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class File:
+    """`user` None: the node's own."""
+
     data: bytes
     mode: int = DEFAULT_MODE
+    user: int | None = None
 
 
 # Relative path to file.

@@ -7,14 +7,15 @@ from pathlib import Path
 from kube_actors.api import Obj
 from kube_actors.node.volumes.atomic_writer import write_atomically
 from kube_actors.node.volumes.context import VolumeContext
+from kube_actors.node.volumes.ownership import group_of
 from kube_actors.node.volumes.payload import Payload, VolumeFailure, content_of, mode_of, select
 
 MISSING_KEY = "references non-existent secret key"
 
 
 async def set_up(context: VolumeContext, source: Obj) -> Path:
-    payload = await secret_payload(context, {"name": source.get("secretName")} | source, mode_of(source))
-    write_atomically(context.path, payload, context.group)
+    payload = await secret_payload(context, source | {"name": source.get("secretName")}, mode_of(source))
+    write_atomically(context.path, payload, group_of(context.pod))
     return context.path
 
 
@@ -25,6 +26,4 @@ async def secret_payload(context: VolumeContext, source: Obj, mode: int) -> Payl
         if optional:
             return {}
         raise VolumeFailure(f'secret "{name}" not found')
-    return select(
-        content_of(found), source.get("items"), mode, optional=optional, what="references non-existent secret key"
-    )
+    return select(content_of(found), source.get("items"), mode, optional=optional, what=MISSING_KEY)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -40,6 +41,14 @@ def space(cluster: DockerCluster) -> Iterator[Space]:
     yield space
     cluster.kubectl("delete", "namespace", name, "--timeout=90s", seconds=120)
     until(lambda: nothing_left(cluster), seconds=30)
+
+
+@pytest.fixture
+def folder(space: Space) -> Path:
+    """A folder of the node, for hostPath volumes; it outlives the pods of the test."""
+    path = space.cluster.folder / f"host-{space.name}"
+    path.mkdir()
+    return path
 
 
 def nothing_left(cluster: DockerCluster) -> bool:

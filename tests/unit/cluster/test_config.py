@@ -54,7 +54,7 @@ def test_an_empty_file_is_the_defaults() -> None:
         (
             {"apiServer": {"prot": 1}},
             "f: apiServer.prot: unknown key; allowed: "
-            "audit, enableAdmissionPlugins, encryption, grpcPort, host, port, tokenFile, tokenPort",
+            "allowPrivileged, audit, enableAdmissionPlugins, encryption, grpcPort, host, port, tokenFile, tokenPort",
         ),
         ({"apiServer": 7}, "f: apiServer: must be a mapping, not 7"),
         ({"apiServer": {"port": "x"}}, "f: apiServer.port: must be a whole number, not 'x'"),

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kube_actors.aio.clock import LoopClock
+from kube_actors.aio.clock import LoopClock, rfc3339
 from kube_actors.api import Obj
 from kube_actors.api.errors import NotFound
-from kube_actors.api.resources import SERVICE_ACCOUNTS
+from kube_actors.api.resources import CONFIGMAPS, SERVICE_ACCOUNTS
 from kube_actors.client.testing import FakeKubeClient
 from kube_actors.node.environment import ConfigFailure
 from kube_actors.node.references import References
 from kube_actors.node.volumes.atomic_writer import write_atomically
+from kube_actors.node.volumes.empty_dir import memory_size
 from kube_actors.node.volumes.manager import Volumes
+from kube_actors.node.volumes.mounted import mount_points
+from kube_actors.node.volumes.ownership import user_of
 from kube_actors.node.volumes.payload import File, VolumeFailure
 from kube_actors.node.volumes.tokens import Tokens
 
@@ -25,7 +30,7 @@ from .conftest import make_pod
 class Node:
     def __init__(self, root: Path, *objects: Obj) -> None:
         self.client = FakeKubeClient(objects)
-        clock = LoopClock()
+        self.clock = clock = LoopClock()
         self.volumes = Volumes(root, References(self.client, clock), Tokens(self.client, clock), {"cpu": "4"})
         self.root = root
 
@@ -125,15 +130,112 @@ async def test_host_paths_are_checked_or_made(tmp_path: Path) -> None:
 
 async def test_a_sub_path_stays_inside_its_volume(tmp_path: Path) -> None:
     node = Node(tmp_path)
-    pod = mounted({"emptyDir": {}}, subPathExpr="$(POD)/x")
+    pod = mounted({"emptyDir": {}}, subPathExpr="$(POD)/x`y")
     await node.volumes.set_up(pod)
     (mount,) = await node.volumes.mounts(pod, pod["spec"]["containers"][0], {"POD": "p"})
-    assert mount.host_path == str(node.path("v") / "p" / "x")
-    for bad in ("../x", "/x", "a/../../b"):
-        container = pod["spec"]["containers"][0] | {"volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": bad}]}
-        with pytest.raises(ConfigFailure, match="failed to prepare subPath"):
+    assert mount.host_path == str(node.path("v") / "p" / "x`y")
+    # As open as the volume is.
+    assert Path(mount.host_path).stat().st_mode & 0o777 == 0o777
+    (node.path("v") / "out").symlink_to(tmp_path)
+    (node.path("v") / "gone").symlink_to("/nowhere")
+    wrong = {
+        "../x": "unable to provision SubPath `../x`: must not contain '..'",
+        "a/../../b": "unable to provision SubPath `a/../../b`: must not contain '..'",
+        "/x": "error SubPath `/x` must not be an absolute path",
+        "out": 'failed to prepare subPath for volumeMount "v" of container "c"',
+        "out/made": 'failed to create subPath directory for volumeMount "v" of container "c"',
+        "gone": 'failed to prepare subPath for volumeMount "v" of container "c"',
+    }
+    for path, text in wrong.items():
+        container = pod["spec"]["containers"][0] | {"volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": path}]}
+        with pytest.raises(ConfigFailure) as failure:
             await node.volumes.mounts(pod, container, {})
-    (node.path("v") / "out").symlink_to("/")
-    container = pod["spec"]["containers"][0] | {"volumeMounts": [{"name": "v", "mountPath": "/v", "subPath": "out"}]}
-    with pytest.raises(ConfigFailure, match="leads out of the volume"):
-        await node.volumes.mounts(pod, container, {})
+        assert str(failure.value) == text
+    assert not (tmp_path / "made").exists()
+    with pytest.raises(ConfigFailure, match="missing value for POD"):
+        await node.volumes.mounts(pod, pod["spec"]["containers"][0], {"POD": ""})
+
+
+async def test_what_is_made_of_objects_is_read_only(tmp_path: Path) -> None:
+    node = Node(tmp_path, config_map(a="1"))
+    for volume, read_only in ({"configMap": {"name": "cm"}}, True), ({"emptyDir": {}}, False):
+        pod = mounted(volume)
+        await node.volumes.set_up(pod)
+        (mount,) = await node.volumes.mounts(pod, pod["spec"]["containers"][0], {})
+        assert mount.read_only == read_only
+        await node.volumes.tear_down("uid-p")
+
+
+async def test_what_cannot_be_refreshed_stays_and_is_told(tmp_path: Path) -> None:
+    node = Node(tmp_path, config_map(a="1"))
+    pod = mounted({"configMap": {"name": "cm"}})
+    await node.volumes.set_up(pod)
+    node.client.remove(CONFIGMAPS, "default/cm")
+    assert await node.volumes.refresh(pod) == []
+    (failure,) = await node.volumes.refresh(pod, since=node.clock.now() + 1)
+    assert failure == 'MountVolume.SetUp failed for volume "v" : configmap "cm" not found'
+    assert (node.path("v") / "a").read_text() == "1"
+
+
+@pytest.mark.looptime
+async def test_a_token_is_renewed_when_four_fifths_of_its_life_are_over(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    issued = iter(range(9))
+
+    async def create(resource: Any, request: Obj, **where: Any) -> Obj:
+        assert (where["name"], where["subresource"]) == ("default", "token")
+        assert request["spec"]["audiences"] == ["vault"]
+        expires = rfc3339(node.clock.now() + request["spec"]["expirationSeconds"])
+        return {"status": {"token": f"token-{next(issued)}", "expirationTimestamp": expires}}
+
+    node.client.create = create  # type: ignore[method-assign, assignment]
+    source = {"path": "token", "audience": "vault", "expirationSeconds": 600}
+    pod = mounted({"projected": {"sources": [{"serviceAccountToken": source}]}})
+    await node.volumes.set_up(pod)
+    for seconds, token in ((470, "token-0"), (20, "token-1"), (470, "token-1"), (20, "token-2")):
+        await asyncio.sleep(seconds)
+        await node.volumes.refresh(pod)
+        assert (node.path("v") / "token").read_text() == token
+
+
+@pytest.mark.parametrize(
+    ("pod_context", "container_context", "user"),
+    [({}, {}, None), ({"runAsUser": 5}, {}, 5), ({"runAsUser": 5}, {"runAsUser": 0}, 0), ({}, {"runAsUser": 6}, 6)],
+)
+def test_the_user_of_a_pod_is_whom_all_its_containers_name(
+    pod_context: Obj, container_context: Obj, user: int | None
+) -> None:
+    pod = make_pod(containers=[{"name": "c", "securityContext": container_context}])
+    pod["spec"]["securityContext"] = pod_context
+    assert user_of(pod) == user
+    pod["spec"]["containers"].append({"name": "d", "securityContext": {"runAsUser": 77}})
+    assert user_of(pod) is None
+
+
+@pytest.mark.parametrize(
+    ("size_limit", "memory_limits", "size"),
+    [
+        (None, (None,), 8 << 30),
+        ("1Gi", (None,), 1 << 30),
+        ("1Gi", ("64Mi", "64Mi"), 128 << 20),
+        ("1Gi", ("64Mi", None), 1 << 30),
+        ("1Ti", (None,), 8 << 30),
+    ],
+)
+def test_a_volume_in_memory_holds_no_more_than_the_pod_may_use(
+    size_limit: str | None, memory_limits: tuple[str | None, ...], size: int
+) -> None:
+    containers = [{"name": "c", "resources": {"limits": {"memory": each}} if each else {}} for each in memory_limits]
+    source = {"medium": "Memory", "sizeLimit": size_limit}
+    assert memory_size(make_pod(containers=containers), source, {"memory": "8Gi"}) == size
+
+
+def test_mounts_are_undone_from_the_last_to_the_first() -> None:
+    mountinfo = (
+        "21 1 8:1 / / rw - ext4 /dev/sda rw\n"
+        "30 21 0:40 / /pods/u/volumes/v rw shared:1 - tmpfs tmpfs rw\n"
+        "31 30 0:41 / /pods/u/volumes/v/a\\040b rw - tmpfs tmpfs rw\n"
+        "32 21 0:42 / /pods/uu/volumes/v rw - tmpfs tmpfs rw\n"
+    )
+    found = mount_points(mountinfo, Path("/pods/u"))
+    assert found == [Path("/pods/u/volumes/v/a b"), Path("/pods/u/volumes/v")]

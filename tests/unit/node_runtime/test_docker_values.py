@@ -17,6 +17,7 @@ from kube_actors.node.runtime.docker.engine import choose_version
 from kube_actors.node.runtime.docker.runtime import is_taken, suppress_gone
 from kube_actors.node.runtime.docker.stats import stats_of
 from kube_actors.node.runtime.interface import (
+    BlockDevice,
     ContainerSpec,
     ContainerState,
     ImageFailure,
@@ -158,10 +159,28 @@ def test_no_limit_is_not_a_limit_of_zero() -> None:
 
 
 def test_mounts_survive_colons_in_paths() -> None:
-    mounts = container_json(mounts=(Mount("/a:b", "/c:d", True, "rslave"),))["HostConfig"]["Mounts"]
-    assert mounts == [
-        {"Type": "bind", "Source": "/a:b", "Target": "/c:d", "ReadOnly": True, "BindOptions": {"Propagation": "rslave"}}
-    ]
+    (mount,) = container_json(mounts=(Mount("/a:b", "/c:d", False, "rslave"),))["HostConfig"]["Mounts"]
+    options = {"Propagation": "rslave"}
+    assert mount == {"Type": "bind", "Source": "/a:b", "Target": "/c:d", "ReadOnly": False, "BindOptions": options}
+
+
+@pytest.mark.parametrize(
+    ("recursive", "option"),
+    [("Disabled", {"ReadOnlyNonRecursive": True}), ("IfPossible", {}), ("Enabled", {"ReadOnlyForceRecursive": True})],
+)
+def test_the_mounts_below_a_read_only_one_stay_as_they_are_unless_asked(
+    recursive: str, option: dict[str, bool]
+) -> None:
+    mounts = (Mount("/a", "/b", True, recursive_read_only=recursive),)
+    (mount,) = container_json(mounts=mounts)["HostConfig"]["Mounts"]
+    assert mount["ReadOnly"]
+    assert mount["BindOptions"] == {"Propagation": "rprivate"} | option
+
+
+def test_a_device_is_the_containers_to_read_and_write() -> None:
+    config = container_json(block_devices=(BlockDevice("/dev/loop7", "/dev/xvda"),))
+    device = {"PathOnHost": "/dev/loop7", "PathInContainer": "/dev/xvda", "CgroupPermissions": "rwm"}
+    assert config["HostConfig"]["Devices"] == [device]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ CREATE_SANDBOX = "CreatePodSandboxError"
 CREATE = "CreateContainerError"
 RUN = "RunContainerError"
 KILL = "KillContainerError"
+# The API version that brought them.
+RECURSIVE_READ_ONLY = (1, 44)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +193,10 @@ class DockerRuntime:
             _make_missing_sources(spec_.mounts)
             # Not when the sandbox starts: an agent that ends right then would leave Docker's own for good.
             write_resolv_conf(sandbox.resolv_conf, sandbox.resolv_conf_text)
+        if not self.engine.speaks(RECURSIVE_READ_ONLY) and any(
+            each.recursive_read_only == "Enabled" for each in spec_.mounts
+        ):
+            raise RuntimeFailure("recursive read-only mounts need a Docker engine of version 25.0 or later", CREATE)
         config = spec.container_config(
             spec_, identity, self._owner, sandbox.modes, self._lowest_oom_score, podman=self.engine.is_podman
         )

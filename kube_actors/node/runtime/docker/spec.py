@@ -15,6 +15,7 @@ from kube_actors.node.devices.nvidia import RESOURCE as NVIDIA_GPU
 from kube_actors.node.runtime.docker.dns import docker_options, reachable_servers, resolv_conf
 from kube_actors.node.runtime.docker.names import DEVICES, MODES, RESOLV_CONF, Identity, Owner, without_scheme
 from kube_actors.node.runtime.interface import (
+    BlockDevice,
     ContainerSpec,
     DeviceGrant,
     Limits,
@@ -31,6 +32,11 @@ CPU_PERIOD_US = 100_000
 NO_MEMORY_LIMIT = (1 << 63) - 4096
 # Kubernetes' containerLogMaxSize and containerLogMaxFiles.
 LOG_CONFIG: Json = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
+# Docker's own default, of engines since 25.0, is as far as possible.
+_RECURSIVE: dict[str, Json] = {
+    "Disabled": {"ReadOnlyNonRecursive": True},
+    "Enabled": {"ReadOnlyForceRecursive": True},
+}
 # The pause container must outlive its members when memory runs out.
 PAUSE_OOM_SCORE = -998
 # The engine's driver for an extended resource, and what it is asked for.
@@ -137,6 +143,7 @@ def container_config(
             "IpcMode": "host" if sandbox.host_ipc else f"container:{identity.sandbox_id}",
             "LogConfig": LOG_CONFIG,
             "Mounts": [_mount(mount) for mount in spec.mounts],
+            "Devices": [_device(device) for device in spec.block_devices],
             **_limits(spec.limits),
             "OomScoreAdj": max(spec.oom_score_adj, lowest_oom_score),
             **_security(spec.security),
@@ -173,12 +180,15 @@ def _user(security: Security) -> str:
 
 def _mount(mount: Mount) -> Json:
     propagation = {"private": "rprivate", "rslave": "rslave", "rshared": "rshared"}[mount.propagation]
+    options: Json = {"Propagation": propagation}
+    if mount.read_only:
+        options |= _RECURSIVE.get(mount.recursive_read_only, {})
     return {
         "Type": "bind",
         "Source": mount.host_path,
         "Target": mount.container_path,
         "ReadOnly": mount.read_only,
-        "BindOptions": {"Propagation": propagation},
+        "BindOptions": options,
     }
 
 
@@ -189,6 +199,10 @@ def _device_requests(devices: Sequence[DeviceGrant]) -> list[Json]:
             driver, capability = DRIVERS[grant.resource]
             requests.append({"Driver": driver, "DeviceIDs": list(grant.ids), "Capabilities": [[capability]]})
     return requests
+
+
+def _device(device: BlockDevice) -> Json:
+    return {"PathOnHost": device.host_path, "PathInContainer": device.container_path, "CgroupPermissions": "rwm"}
 
 
 def _limits(limits: Limits) -> Json:

@@ -66,6 +66,7 @@ def container_content(
             f"image {spec.image} needs a root of its own, which this machine does not allow without user namespaces",
             "CreateContainerError",
         )
+    _refuse(spec)
     security = spec.security
     return {
         "command": command,
@@ -94,6 +95,14 @@ def container_content(
         "spec_hash": spec.spec_hash,
         "owner": list(owner),
     }
+
+
+def _refuse(spec: ContainerSpec) -> None:
+    """What would be another thing than was asked for."""
+    if spec.block_devices:
+        raise RuntimeFailure("the process runtime has no volumeDevices", "CreateContainerError")
+    if any(mount.recursive_read_only == "Enabled" for mount in spec.mounts):
+        raise RuntimeFailure("the process runtime has no recursive read-only mounts", "CreateContainerError")
 
 
 def _environment(
