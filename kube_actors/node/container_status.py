@@ -48,7 +48,7 @@ def container_status(view: ContainerView, frame: Frame) -> Obj:
     }
     if run is not None and run.id:
         status["containerID"] = run.id
-    return status | _resources(view) | _mounts(view.spec)
+    return status | _resources(view, frame) | _mounts(view.spec)
 
 
 def is_ready(view: ContainerView, facts: Facts) -> bool:
@@ -113,16 +113,24 @@ def full_name(pod: Obj) -> str:
     return f"{metadata['name']}_{metadata['namespace']}({metadata['uid']})"
 
 
-def _resources(view: ContainerView) -> Obj:
+def _resources(view: ContainerView, frame: Frame) -> Obj:
     """What was granted, and what is in force of it. The API server takes a status without for a node that cannot
-    resize."""
+    resize. Of a container that never ran it is told while it is not what the pod asks for, for the next agent."""
     resources = view.spec.get("resources") or {}
-    if view.latest is None or view.role is Role.EPHEMERAL:
+    if view.role is Role.EPHEMERAL or (view.latest is None and frame.facts.resize.pending is None):
         return {}
-    shown: Obj = {"resources": applied(resources, view.latest.limits) if view.running else resources}
+    shown: Obj = {"resources": resources}
+    if view.latest is not None and view.running:
+        shown["resources"] = applied(resources, view.latest.limits, _told_before(view, frame.pod))
     if resources.get("requests"):
         shown["allocatedResources"] = resources["requests"]
     return shown
+
+
+def _told_before(view: ContainerView, pod: Obj) -> Obj:
+    status = pod.get("status") or {}
+    kind = "initContainerStatuses" if view.role is Role.SIDECAR else "containerStatuses"
+    return next((each.get("resources") or {} for each in status.get(kind) or () if each["name"] == view.name), {})
 
 
 def _mounts(spec: Obj) -> Obj:

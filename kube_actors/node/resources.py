@@ -62,9 +62,10 @@ def memory_limit(pod: Obj) -> int:
     return own or (sum(limits) if all(limits) else 0)
 
 
-def applied(resources: Obj, limits: Limits | None) -> Obj:
+def applied(resources: Obj, limits: Limits | None, before: Obj) -> Obj:
     """The resources of a container as they are in force: those granted, with the runtime's amounts where it has
     others. What the kernel cannot tell apart is shown as it was granted; a limit that is not in force is not shown.
+    Of a request for memory the kernel knows nothing: until its limit is in force the one `before` is.
     """
     if limits is None:
         return resources
@@ -74,6 +75,8 @@ def applied(resources: Obj, limits: Limits | None) -> Obj:
         _show(granted, "cpu", from_milli(limits.cpu_quota_us * 1000 // PERIOD_US))
     if "memory" in granted and to_int(granted["memory"]) != limits.memory_bytes:
         _show(granted, "memory", from_int(limits.memory_bytes, binary=True))
+        if known := (before.get("requests") or {}).get("memory"):
+            asked["memory"] = known
     if "cpu" in asked and shares_of(milli(asked["cpu"])) != limits.cpu_shares:
         _show(asked, "cpu", from_milli(-(-limits.cpu_shares * 1000 // 1024)))
     return {kind: shown.get(kind, value) for kind, value in resources.items() if shown.get(kind, value)}

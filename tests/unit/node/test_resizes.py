@@ -21,7 +21,7 @@ from kube_actors.node.resize_state import Progress, ResizeState
 from kube_actors.node.resizes import judge
 from kube_actors.node.resources import applied, limits_of
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, Limits, PodRecord, RuntimeFailure
-from kube_actors.node.runtime.simulated import Behaviour, SimulatedConfig
+from kube_actors.node.runtime.simulated import Behaviour, Rule, SimulatedConfig
 from kube_actors.node.view import view_pod
 
 from .conftest import MakeWorld, World, make_pod
@@ -140,7 +140,7 @@ async def test_room_goes_to_the_higher_priority_and_a_shrinking_pod_makes_it(mak
     ]
     world = await make_world(None, *pods)
     await runs(world, "low", "high", "big")
-    await resize(world, sized("3"), name="low")
+    await resize(world, sized("2500m"), name="low")
     await world.until(lambda: condition(world, "PodResizePending", "low"))
     await resize(world, sized("2500m"), name="high")
     await world.until(lambda: condition(world, "PodResizePending", "high"))
@@ -167,6 +167,22 @@ async def test_memory_is_not_taken_below_its_use(make_world: MakeWorld) -> None:
     await world.until(lambda: world.container()["resources"]["limits"]["memory"] == "250Mi")
     assert not condition(world, "PodResizeInProgress")
     assert world.runtime.starts == 1
+
+
+async def test_what_a_pod_has_not_given_back_yet_is_not_given_away(make_world: MakeWorld) -> None:
+    config = SimulatedConfig(rules=(Rule(Behaviour(memory_bytes=5000 * MI), image="big:1"),))
+    big = sized("1", "6Gi") | {"image": "big:1"}
+    world = await make_world(config, make_pod(containers=[big]), make_pod("q", containers=[sized("1", "1Gi")]))
+    await runs(world, "p", "q")
+    await resize(world, sized("1", "1Gi"))
+    await world.until(lambda: condition(world, "PodResizeInProgress").get("reason") == "Error")
+    await resize(world, sized("1", "5Gi"), name="q")
+    await world.until(lambda: condition(world, "PodResizePending", "q"))
+    assert condition(world, "PodResizePending", "q")["reason"] == "Deferred"
+    await resize(world, sized("1", "5Gi"))
+    await asyncio.sleep(30)
+    await resize(world, sized("1", "3Gi"), name="q")
+    await world.until(lambda: world.container("q")["resources"]["limits"]["memory"] == "3Gi")
 
 
 async def test_what_the_runtime_refuses_is_told_and_tried_again(
@@ -210,8 +226,8 @@ async def test_several_containers_and_a_sidecar_are_resized_at_once(make_world: 
 async def test_a_restart_of_the_agent_loses_no_resize_and_restarts_no_container(
     make_world: MakeWorld, away: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world = await make_world(None, make_pod(containers=[sized()]), make_pod("q", containers=[sized("2")]))
-    await runs(world, "p", "q")
+    world = await make_world(None, make_pod(containers=[sized()]), make_pod("a", containers=[sized("2")]))
+    await runs(world, "p", "a")
 
     async def hang(container_id: str, limits: Limits) -> None:
         raise RuntimeFailure("the engine is away")
@@ -221,29 +237,34 @@ async def test_a_restart_of_the_agent_loses_no_resize_and_restarts_no_container(
         if not away:
             await resize(world, sized("1"))
             await world.until(lambda: condition(world, "PodResizeInProgress").get("reason") == "Error")
-            await resize(world, sized("3500m"), name="q")
-            await world.until(lambda: condition(world, "PodResizePending", "q"))
+            await resize(world, sized("3800m"), name="a")
+            await world.until(lambda: condition(world, "PodResizePending", "a"))
         await world.agent.stop()
     if away:
         await resize(world, sized("1"))
-        await resize(world, sized("3500m"), name="q")
+        await resize(world, sized("3800m"), name="a")
     world.agent = world.new_agent()
     await world.agent.start()
     await world.until(lambda: world.container()["resources"]["limits"]["cpu"] == "1")
-    await world.until(lambda: condition(world, "PodResizePending", "q").get("reason") == "Deferred")
+    await world.until(lambda: condition(world, "PodResizePending", "a").get("reason") == "Deferred")
     await world.until(lambda: not condition(world, "PodResizeInProgress"))
-    assert world.container("q")["allocatedResources"]["cpu"] == "2"
-    assert len(told(world, "ResizeDeferred")) == 1
+    assert world.container("a")["allocatedResources"]["cpu"] == "2"
+    # It is told anew with every other reason: what the first pod uses grew.
+    assert len(told(world, "ResizeDeferred")) == (2 if away else 1)
     assert world.runtime.starts == 2
 
 
-async def test_a_pod_that_waits_for_its_image_starts_with_what_it_was_granted_last(make_world: MakeWorld) -> None:
-    world = await make_world(SimulatedConfig(Behaviour(pull_seconds=5)), make_pod(containers=[sized()]))
-    await asyncio.sleep(1)
+async def test_what_a_pod_that_never_ran_was_granted_is_known_to_the_next_agent(make_world: MakeWorld) -> None:
+    world = await make_world(SimulatedConfig(Behaviour(image_missing=True)), make_pod(containers=[sized()]))
+    await world.until(lambda: world.container().get("state", {}).get("waiting", {}).get("reason") == "ErrImagePull")
     await resize(world, sized("100"))
-    await runs(world)
-    assert await limits(world) == {"c": Limits(512, 50_000, 256 * MI)}
+    await world.until(lambda: condition(world, "PodResizePending"))
+    await world.agent.stop()
+    world.agent = world.new_agent()
+    await world.agent.start()
+    await asyncio.sleep(60)
     assert condition(world, "PodResizePending")["reason"] == "Infeasible"
+    assert world.container()["allocatedResources"]["cpu"] == "500m"
 
 
 async def test_a_pod_that_waits_for_a_resize_takes_no_room_from_new_pods(make_world: MakeWorld) -> None:
@@ -298,6 +319,9 @@ async def test_a_static_pod_is_never_resized() -> None:
 @pytest.mark.parametrize(
     ("granted", "limits", "shown"),
     [
+        # The memory of before is still in use.
+        ({"requests": {"memory": "1Mi"}, "limits": {"memory": "1Mi"}}, Limits(2, 0, 2 * MI),
+         {"requests": {"memory": "77Mi"}, "limits": {"memory": "2Mi"}}),
         # Two requests that the kernel cannot tell apart are shown as they were granted.
         ({"requests": {"cpu": "1m"}}, Limits(2), {"requests": {"cpu": "1m"}}),
         ({"limits": {"cpu": "5m"}}, Limits(5, 1000), {"limits": {"cpu": "5m"}}),
@@ -310,7 +334,7 @@ async def test_a_static_pod_is_never_resized() -> None:
     ],
 )  # fmt: skip
 def test_the_status_shows_what_is_in_force(granted: Obj, limits: Limits, shown: Obj) -> None:
-    found = applied(granted, limits)
+    found = applied(granted, limits, {"requests": {"memory": "77Mi"}})
     assert {key: found.get(key) or {} for key in shown} == shown
 
 
