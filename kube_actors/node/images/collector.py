@@ -118,7 +118,7 @@ class ImageCollector:
     async def _candidates(self, now: float) -> list[Image]:
         images = await self._runtime.images()
         used = await self._runtime.images_in_use() | self._unpacked.in_use()
-        self._seen = observed(self._seen, images, used, now)
+        self._seen = observed(self._seen, images, used, self._pulled.pulled_at(), now)
         try:
             self._pulled.keep(each.id for each in images)
         except OSError as error:

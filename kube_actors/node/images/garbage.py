@@ -31,7 +31,7 @@ class ImageGcPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """When an image was first seen by this agent, and when last in use; 0: not since."""
+    """When an image came or was first seen by this agent, and when it was last seen in use; 0: not since."""
 
     first: float
     last_used: float = 0.0
@@ -49,12 +49,14 @@ class Disk:
         return 100 - min(self.available, self.capacity) * 100 // self.capacity
 
 
-def observed(seen: Mapping[str, Seen], images: Iterable[Image], used: Iterable[str], now: float) -> dict[str, Seen]:
-    """What is known after a look: images that are gone are forgotten."""
+def observed(
+    seen: Mapping[str, Seen], images: Iterable[Image], used: Iterable[str], pulled_at: Mapping[str, float], now: float
+) -> dict[str, Seen]:
+    """What is known after a look: images that are gone are forgotten; one that nobody knows came just now."""
     using = set(used)
     found: dict[str, Seen] = {}
     for image in images:
-        old = seen.get(image.id) or Seen(now)
+        old = seen.get(image.id) or Seen(pulled_at.get(image.id, now))
         found[image.id] = Seen(old.first, now if image.id in using else old.last_used)
     return found
 

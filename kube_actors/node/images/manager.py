@@ -123,7 +123,7 @@ class Images:
             before = await self._runtime.images()
             image, login = await self._pull_with(name, known)
             try:
-                self._pulled.pulled(name, image, before, login)
+                self._pulled.pulled(name, image, before, login, begun)
             except OSError as error:
                 # The image is here all the same. It counts as somebody else's: it will not be removed.
                 log.warning("the pull of an image is not recorded", image=name, error=str(error))

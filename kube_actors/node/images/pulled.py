@@ -52,9 +52,10 @@ class _Access:
 
 @dataclass(slots=True)
 class _Record:
-    """`names`: the tags that came with our pulls; `new`: the image was not here before the first of them."""
+    """`names`: the tags that came with our pulls; `new`: the image was not here before the first of them, at `at`."""
 
     new: bool
+    at: float
     names: set[str] = field(default_factory=set)
     access: dict[str, _Access] = field(default_factory=dict)
 
@@ -68,11 +69,11 @@ class PulledImages:
         # How often something was pulled or has gone.
         self.changes = 0
 
-    def pulled(self, name: str, image: Image, before: Iterable[Image], login: Login | None) -> None:
+    def pulled(self, name: str, image: Image, before: Iterable[Image], login: Login | None, now: float) -> None:
         """`name` was pulled and is `image`; `before` is what was on the engine just before. Raises OSError."""
         self.changes += 1
         old = next((each for each in before if each.id == image.id), None)
-        record = self._records.setdefault(image.id, _Record(new=old is None))
+        record = self._records.setdefault(image.id, _Record(new=old is None, at=now))
         record.names |= set(image.names) - set(old.names if old is not None else ())
         access = record.access.setdefault(repository_of(name), _Access())
         if login is None:
@@ -94,6 +95,10 @@ class PulledImages:
             return repository_of(name) in given or any(each.everybody for each in record.access.values())
         known = any(each.digest in access.logins or each.secret in access.secrets for each in logins)
         return access.everybody or known
+
+    def pulled_at(self) -> dict[str, float]:
+        """When each image came, by id."""
+        return {id: record.at for id, record in self._records.items() if record.new}
 
     def is_ours(self, image: Image) -> bool:
         """Whether nobody but this node has brought the image or given it a name."""
@@ -118,6 +123,7 @@ class PulledImages:
         content = {
             id: {
                 "new": record.new,
+                "at": record.at,
                 "names": sorted(record.names),
                 "access": {
                     name: {
@@ -146,6 +152,7 @@ def _read(path: Path) -> dict[str, _Record]:
         return {
             str(id): _Record(
                 new=bool(each["new"]),
+                at=float(each["at"]),
                 names={str(name) for name in each["names"]},
                 access={
                     str(name): _Access(bool(one["everybody"]), set(one["logins"]), set(one["secrets"]))

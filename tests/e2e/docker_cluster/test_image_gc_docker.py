@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -93,3 +99,72 @@ def _collect(cluster: DockerCluster, registry: Registry) -> None:
 def _node_events(space: Space, reason: str) -> list[Any]:
     chosen = f"involvedObject.kind=Node,reason={reason}"
     return list(json.loads(space.kubectl("get", "events", "-A", "--field-selector", chosen, "-o", "json"))["items"])
+
+
+PRESSURE = """
+mode: embedded
+runtime: docker
+apiServer: {port: 0, grpcPort: 0, tokenPort: 0}
+workers:
+  evictionHard: {nodefs.available: 150Mi}
+  imageMinimumGCAge: 1s
+"""
+MIB = 1 << 20
+
+
+@pytest.fixture
+def small_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A disk of its own for the engine and the cluster. A short path, for there will be sockets below."""
+    if os.geteuid() != 0:
+        pytest.skip("mounts a disk, which needs root")
+    disk = Path(tempfile.mkdtemp(prefix="ka-disk-"))
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=500m", "tmpfs", str(disk)], check=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(disk))
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+    disk.rmdir()
+
+
+def fill(disk: Path, left: int) -> None:
+    """Write a file so that so much is left."""
+    too_much = shutil.disk_usage(disk).free - left
+    assert too_much > 0
+    with (disk / "filler").open("ab") as file:
+        for _ in range(too_much // MIB):
+            file.write(bytes(MIB))
+
+
+def test_under_disk_pressure_images_go_before_pods(small_disk: Path) -> None:
+    if reason := why_no_lab() or why_not():
+        pytest.skip(reason)
+    lab = DockerLab()
+    with lab:
+        lab.import_busybox()
+        cluster = DockerCluster(lab, PRESSURE)
+        try:
+            with Registry(lab) as registry:
+                registry.push(f"FROM {BUSYBOX_IMAGE}\nRUN dd if=/dev/zero of=/big bs=1M count=60\n", "big:1")
+                cluster.start()
+                _press(Space(cluster, "default"), small_disk)
+        finally:
+            cluster.close()
+    assert not lab.leaks()
+
+
+def _press(space: Space, disk: Path) -> None:
+    space.create(pull_secret("s"), pod("big", image=f"{HOST}/big:1", spec=SECRET), pod("innocent"))
+    for each in ("big", "innocent"):
+        space.wait(each)
+    space.kubectl("delete", "pod", "big")
+    until(lambda: "_big_" not in space.cluster.docker("ps", "-a", "--format", "{{.Names}}"), "its containers are gone")
+    fill(disk, 120 * MIB)
+    until(lambda: f"{HOST}/big:1" not in names(space.cluster), "the image goes")
+    pressure = "jsonpath={.items[0].status.conditions[?(@.type=='DiskPressure')].status}"
+    until(lambda: space.kubectl("get", "nodes", "-o", pressure) == "True", "the node tells of the pressure")
+    assert shutil.disk_usage(disk).free > 150 * MIB
+    assert space.container("innocent")["ready"]
+    fill(disk, 100 * MIB)
+    evicted = space.phase("innocent", "Failed")["status"]
+    assert evicted["reason"] == "Evicted"
+    assert evicted["message"].startswith("The node was low on resource: ephemeral-storage. ")
+    (disk / "filler").unlink()

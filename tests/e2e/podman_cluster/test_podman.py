@@ -77,3 +77,10 @@ def test_a_container_that_is_killed_is_replaced(space: Space) -> None:
     space.cluster.docker("kill", space.container("stays")["containerID"].removeprefix("docker://"))
     until(lambda: space.container("stays")["restartCount"] == 1)
     space.wait("stays")
+
+
+def test_an_image_is_a_volume(space: Space) -> None:
+    volume = {"name": "v", "image": {"reference": BUSYBOX_IMAGE, "pullPolicy": "Never"}}
+    space.create(pod("image", spec={"volumes": [volume]}, volumeMounts=[{"name": "v", "mountPath": "/v"}]))
+    space.wait("image")
+    assert space.sh("image", "ls -A /v").split() == ["bin", "etc", "root", "tmp"]

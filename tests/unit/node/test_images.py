@@ -101,8 +101,8 @@ def test_an_image_is_named_as_its_registry_knows_it() -> None:
 def test_what_was_pulled_outlives_the_agent(tmp_path: Path) -> None:
     mine, theirs = Image("sha256:1", ("web:1",), 1), Image("sha256:2", ("db:1",), 1)
     record = PulledImages(tmp_path / "pulled")
-    record.pulled("web:1", mine, [theirs], None)
-    record.pulled("db:1", theirs, [mine, theirs], None)
+    record.pulled("web:1", mine, [theirs], None, 0)
+    record.pulled("db:1", theirs, [mine, theirs], None, 0)
     again = PulledImages(tmp_path / "pulled")
     assert (again.is_ours(mine), again.is_ours(theirs)) == (True, False)
     again.keep([])
@@ -111,10 +111,10 @@ def test_what_was_pulled_outlives_the_agent(tmp_path: Path) -> None:
 
 def test_an_image_to_which_somebody_gave_a_name_is_theirs() -> None:
     record, image = PulledImages(None), Image("sha256:1", ("web:1",), 1)
-    record.pulled("web:1", image, [], None)
+    record.pulled("web:1", image, [], None, 0)
     tagged = Image("sha256:1", ("web:1", "mine:1"), 1)
     assert not record.is_ours(tagged)
-    record.pulled("web:1", tagged, [tagged], None)
+    record.pulled("web:1", tagged, [tagged], None, 0)
     assert not record.is_ours(tagged)
 
 
@@ -127,7 +127,7 @@ def test_a_record_that_cannot_be_read_makes_no_image_ours(tmp_path: Path) -> Non
 def test_what_a_login_brought_is_for_those_who_have_it() -> None:
     record, image = PulledImages(None), Image("sha256:1", ("reg:5000/web:1",), 1)
     assert record.may_use("reg:5000/web:1", image, [])
-    record.pulled("reg:5000/web:1", image, [], LOGIN)
+    record.pulled("reg:5000/web:1", image, [], LOGIN, 0)
     assert not record.may_use("reg:5000/web:1", image, [])
     assert not record.may_use("reg:5000/web:1", image, [OTHER])
     assert record.may_use("reg:5000/web:2", image, [LOGIN])
@@ -138,7 +138,7 @@ def test_what_a_login_brought_is_for_those_who_have_it() -> None:
     assert record.may_use("mine:1", tagged, [])
     assert not record.may_use("other:1", tagged, [])
     assert not record.may_use("reg:5000/web:1", tagged, [])
-    record.pulled("reg:5000/web:1", image, [image], None)
+    record.pulled("reg:5000/web:1", image, [image], None, 0)
     assert record.may_use("reg:5000/web:1", image, [])
 
 
@@ -329,7 +329,7 @@ class Collecting:
         self.record = record
         for each in engine.here.values():
             if each.id in ours:
-                record.pulled(each.id, each, [], None)
+                record.pulled(each.id, each, [], None, 0)
         unpacked = UnpackedImages(tmp_path, engine)  # type: ignore[arg-type]
         self.collector = ImageCollector(
             policy, engine, record, unpacked, self._warn, LoopClock(), "n", engine.disk  # type: ignore[arg-type]
@@ -397,6 +397,17 @@ async def test_young_images_stay_and_old_ones_go_in_any_case(tmp_path: Path) -> 
     # Used a moment ago, but here for longer than two minutes, and the disk is full.
     assert engine.removed == ["old", "used"]
     await found.collector.stop()
+
+
+@pytest.mark.looptime
+async def test_the_age_of_an_image_counts_from_its_pull(tmp_path: Path) -> None:
+    engine = Engine([image("old"), image("new")], others=900)
+    found = Collecting(tmp_path, engine, ImageGcPolicy(minimum_age=120))
+    now = LoopClock().now()
+    found.record.pulled("old:1", engine.here["old"], [], None, now - 121)
+    found.record.pulled("new:1", engine.here["new"], [], None, now - 119)
+    await found.collector.remove_unused()
+    assert engine.removed == ["old"]
 
 
 @pytest.mark.looptime

@@ -20,6 +20,7 @@ from kube_actors.node.runtime.interface import (
     BlockDevice,
     ContainerSpec,
     ContainerState,
+    Image,
     ImageFailure,
     Limits,
     LogOptions,
@@ -379,3 +380,14 @@ async def test_a_pull_without_progress_does_not_last() -> None:
     with pytest.raises(TimeoutError):
         await images._until_done(progress, 60)  # type: ignore[arg-type]
     assert loop.time() - begun == 110
+
+
+@pytest.mark.parametrize("host", ["", "docker.io/", "localhost/"])
+def test_an_image_of_the_engine_is_told_as_it_is(host: str) -> None:
+    own = {"Id": "ab", "RepoTags": [f"{host}kube-actors/pause:1"], "RepoDigests": None, "Size": 7}
+    assert images.image_of(own) == Image("sha256:ab", (f"{host}kube-actors/pause:1",), 7, pinned=True)
+    config = {"User": "web:staff"}
+    answer = {"Id": "sha256:ab", "RepoTags": ["web:1"], "RepoDigests": ["web@sha256:c"], "Config": config}
+    assert images.image_of(answer) == Image("sha256:ab", ("web:1",), 0, user_name="web", digests=("web@sha256:c",))
+    dangling = {"Id": "sha256:ab", "RepoTags": ["<none>:<none>"], "Config": {"User": "7:8"}}
+    assert images.image_of(dangling) == Image("sha256:ab", (), 0, user=7)

@@ -55,7 +55,7 @@ def image_of(answer: Mapping[str, Any]) -> Image:
         user=int(user) if user.isdigit() else None,
         user_name="" if user.isdigit() else user,
         digests=tuple(digests),
-        pinned=any(name.removeprefix("localhost/").startswith(OWN) for name in names),
+        pinned=any(name.removeprefix("localhost/").removeprefix("docker.io/").startswith(OWN) for name in names),
     )
 
 
