@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,6 +22,7 @@ from kube_actors.node.runtime.interface import (
     ContainerRecord,
     ContainerSpec,
     ContainerState,
+    DeviceGrant,
     ExecSession,
     ImageFailure,
     Limits,
@@ -253,6 +255,29 @@ async def test_a_host_path_that_is_missing_becomes_a_directory(
     spec = sh("touch /data/x", mounts=(Mount(str(tmp_path / "a/b"), "/data"),))
     await output_of(runtime, sandbox, spec)
     assert (tmp_path / "a/b/x").exists()
+
+
+async def test_gpus_are_asked_for_by_id_and_remembered_by_the_sandbox(
+    runtime: DockerRuntime, docker_lab: DockerLab
+) -> None:
+    """There is none here: what can be shown is what the engine was asked for, and that it says it has no driver."""
+    granted = DeviceGrant("app", "nvidia.com/gpu", ("GPU-a", "GPU-b"))
+    sandbox = await runtime.run_sandbox(pod("uid-1", 7, devices=(granted,)))
+    assert sandbox.devices == (granted,)
+    container = await runtime.create_container(sandbox.sandbox_id, sh("true", devices=(granted,)))
+    docker_id = container.removeprefix("docker://")
+    asked = json.loads(docker_lab.docker("inspect", docker_id, "-f", "{{json .HostConfig.DeviceRequests}}").stdout)
+    assert [(each["Driver"], each["DeviceIDs"], each["Capabilities"]) for each in asked] == [
+        ("nvidia", ["GPU-a", "GPU-b"], [["gpu"]])
+    ]
+    with pytest.raises(RuntimeFailure, match='could not select device driver "nvidia"'):
+        await runtime.start_container(container)
+    restarted = DockerRuntime(config(docker_lab))
+    await restarted.start()
+    found = await restarted.pod("uid-1")
+    await restarted.stop()
+    assert found is not None
+    assert found.devices == (granted,)
 
 
 async def test_a_command_that_does_not_exist(runtime: DockerRuntime, sandbox: PodRecord) -> None:
