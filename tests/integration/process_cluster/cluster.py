@@ -160,7 +160,9 @@ class ProcessCluster:
 
     def cgroups(self) -> list[str]:
         """The groups of its nodes."""
-        return [str(each) for each in Path("/sys/fs/cgroup").glob(f"**/kube-actors/{self.name}-*")]
+        mount = Path("/sys/fs/cgroup")
+        patterns = (f"kube-actors/{self.name}-*", f"*/kube-actors/{self.name}-*")
+        return [str(each) for pattern in patterns for each in mount.glob(pattern)]
 
 
 def kactl(*words: str) -> tuple[str, ...]:

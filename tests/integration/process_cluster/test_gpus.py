@@ -37,7 +37,8 @@ def pod(name: str, gpus: int, **spec: Any) -> Any:
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": name},
-        "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]} | spec,
+        # With 0 the API would forget a pod whose processes still have the GPU.
+        "spec": {"terminationGracePeriodSeconds": 1, "containers": [container]} | spec,
     }
 
 
