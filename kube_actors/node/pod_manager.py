@@ -168,6 +168,8 @@ class PodManager:
         while True:
             try:
                 async for uid in self._parts.runtime.changes():
+                    # A list waits for containers that start, however many; it is alive meanwhile.
+                    self.runtime_answered_at = self._parts.clock.now()
                     self.poke(uid)
             except (KubeActorsError, OSError) as error:
                 log.info("the runtime's changes broke off", node=self._parts.config.name, error=str(error))

@@ -6,7 +6,7 @@ import asyncio
 import ctypes
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from kube_actors.cluster.embedded import Cluster
 from tests.e2e.lab import BUSYBOX_IMAGE, DockerLab
 
 CLONE_NEWNET = 0x40000000
+TICKS = os.sysconf("SC_CLK_TCK")
 NAMESPACE = "default"
 COMMAND = ["sleep", "3600"]
 
@@ -95,3 +96,15 @@ async def watched(client: Client) -> AsyncIterator[Pods]:
         yield pods
     finally:
         await tasks.stop()
+
+
+def cpu_seconds(pids: Iterable[int]) -> float:
+    """Of the processes and of their children that have ended."""
+    total = 0
+    for pid in pids:
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += sum(int(fields[index]) for index in (11, 12, 13, 14))
+    return total / TICKS

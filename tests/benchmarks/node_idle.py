@@ -23,28 +23,15 @@ from pathlib import Path
 from kube_actors.api import Obj
 from kube_actors.node.agent import NodeAgent
 from kube_actors.node.stats import Statistics
-from tests.benchmarks.docker_pods import Pods, docker_cluster, sleeper, watched
+from tests.benchmarks.docker_pods import Pods, cpu_seconds, docker_cluster, sleeper, watched
 from tests.e2e.lab import DockerLab
 
-TICKS = os.sysconf("SC_CLK_TCK")
 SETTLE_SECONDS = 20.0
 EXEC = {"readinessProbe": {"exec": {"command": ["true"]}, "periodSeconds": 10}}
 TCP = {
     "command": ["httpd", "-f", "-p", "8080"],
     "readinessProbe": {"tcpSocket": {"port": 8080}, "periodSeconds": 10},
 }
-
-
-def cpu_seconds(pids: Iterable[int]) -> float:
-    """Of the processes and of their children that have ended."""
-    total = 0
-    for pid in pids:
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += sum(int(fields[index]) for index in (11, 12, 13, 14))
-    return total / TICKS
 
 
 def memory_mb() -> float:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
 import aiodocker
 
-from tests.benchmarks.docker_pods import COMMAND, Pods, docker_cluster, sleeper, watched
+from tests.benchmarks.docker_pods import COMMAND, Pods, cpu_seconds, docker_cluster, sleeper, watched
 from tests.e2e.lab import BUSYBOX_IMAGE, DockerLab
 
 Start = Callable[[str], Awaitable[float]]
@@ -80,24 +81,32 @@ async def measure(rounds: int, together: int) -> None:
                 show(f"  {way}", each)
             more = statistics.median(times["pod"]) - statistics.median(times["docker run -d"])
             print(f"  a pod takes {more * 1000:+.0f} ms of what `docker run -d` takes")
-            await many(ways, end, together)
+            await many(lab, ways, end, together)
         finally:
             await docker.close()
 
 
-async def many(ways: dict[str, Start], end: Callable[[str, str], Awaitable[None]], together: int) -> None:
+async def many(
+    lab: DockerLab, ways: dict[str, Start], end: Callable[[str, str], Awaitable[None]], together: int
+) -> None:
     print(f"{together} at once, until the last runs; three times each")
-    least: dict[str, float] = {}
+    least: dict[str, tuple[float, float]] = {}
     for turn in range(3):
         for number, (way, start) in enumerate(ways.items()):
             names = [f"many-{number}-{turn}-{index}" for index in range(together)]
-            began = time.perf_counter()
+            # The engine, what it starts, and this process with the clients that it started.
+            everybody = [os.getpid(), *lab.processes()]
+            used, began = cpu_seconds(everybody), time.perf_counter()
             await asyncio.gather(*(start(name) for name in names))
             took = time.perf_counter() - began
+            used = cpu_seconds({*everybody, *lab.processes()}) - used
             await asyncio.gather(*(end(way, name) for name in names))
-            print(f"  {way:26} {took:6.2f} s")
-            least[way] = min(took, least.get(way, took))
-    print(f"  pods take {least['pod'] / least['docker run -d']:.2f} times what `docker run -d` takes (least of each)")
+            print(f"  {way:26} {took:6.2f} s, {used:6.2f} s of a processor", flush=True)
+            before = least.get(way, (took, used))
+            least[way] = min(took, before[0]), min(used, before[1])
+    (took, used), (run_took, run_used) = least["pod"], least["docker run -d"]
+    ratios = f"{took / run_took:.2f} times as long and {used / run_used:.2f} times the processor"
+    print(f"  pods take {ratios} of `docker run -d` (least of each)")
 
 
 def main() -> None:
