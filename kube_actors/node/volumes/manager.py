@@ -140,14 +140,17 @@ class Volumes:
     def _mount(self, pod: Obj, container: Obj, mount: Obj, env: Mapping[str, str]) -> Mount:
         name = str(mount["name"])
         host = self._path(pod, name)
+        is_link = host.is_symlink()
         inside = inner_path(mount, env)
         if inside:
             host = prepare(host, inside, name, str(container["name"]))
         volume = next(each for each in pod["spec"]["volumes"] if each["name"] == name)
+        # It is mounted read-only and noexec already. A runtime that is asked for read-only mounts anew, without noexec.
+        is_guarded = volume.get("image") is not None and not is_link
         return Mount(
             host_path=str(host),
             container_path=str(mount["mountPath"]),
-            read_only=bool(mount.get("readOnly")) or _is_read_only(volume),
+            read_only=(bool(mount.get("readOnly")) or _is_read_only(volume)) and not is_guarded,
             propagation=_PROPAGATION.get(str(mount.get("mountPropagation") or ""), "private"),
             recursive_read_only=str(mount.get("recursiveReadOnly") or "Disabled"),
         )

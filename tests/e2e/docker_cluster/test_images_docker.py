@@ -183,7 +183,7 @@ def test_an_image_is_a_volume(space: Space, registry: Registry) -> None:
     image = f"{HOST}/team/web:1"
     volume = {"name": "v", "image": {"reference": image, "pullPolicy": "Always"}}
     mounts = [
-        {"name": "v", "mountPath": "/whole"},
+        {"name": "v", "mountPath": "/whole", "readOnly": True},
         {"name": "v", "mountPath": "/part", "subPath": "data/sub"},
         {"name": "v", "mountPath": "/part.txt", "subPath": "data/file"},
     ]
