@@ -63,6 +63,7 @@ class Heartbeat:
         self._node: Obj | None = None
         self._lease: Obj | None = None
         self._reported_at = 0.0
+        self._failing: set[str] = set()
         self._registered = asyncio.Event()
         self._look = asyncio.Event()
 
@@ -105,8 +106,12 @@ class Heartbeat:
         try:
             await work()
         except KubeActorsError as error:
-            log.warning("the node cannot tell the API server", node=self._config.name, what=what, error=str(error))
+            # Said once until it works again: it is tried every few seconds, by every node.
+            tell = log.debug if what in self._failing else log.warning
+            tell("the node cannot tell the API server", node=self._config.name, what=what, error=str(error))
+            self._failing.add(what)
             return False
+        self._failing.discard(what)
         return True
 
     # Node

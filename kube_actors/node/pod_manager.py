@@ -23,7 +23,7 @@ from kube_actors.node.node_events import WARNING
 from kube_actors.node.pod_worker import Phase, PodWorker
 from kube_actors.node.prober.manager import Prober
 from kube_actors.node.resizes import Resizes
-from kube_actors.node.runtime.interface import ContainerState, PodRecord, Simulation
+from kube_actors.node.runtime.interface import ContainerState, PodRecord
 from kube_actors.node.static_pods import is_static
 from kube_actors.node.status_manager import StatusManager
 
@@ -47,7 +47,6 @@ class PodManager:
     ) -> None:
         self._parts, self._statuses, self._prober = parts, statuses, prober
         self._gate, self._look_again = gate, look_again
-        self._simulated = isinstance(parts.runtime, Simulation)
         self._tasks = Tasks(f"node/{parts.config.name}/pods")
         self._workers: dict[str, PodWorker] = {}
         # Pods that wait for a fresh look at the Node.
