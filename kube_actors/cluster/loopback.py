@@ -13,7 +13,6 @@ from __future__ import annotations
 import ipaddress
 import socket
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 from kube_actors.api.errors import ConfigError
@@ -21,10 +20,13 @@ from kube_actors.api.errors import ConfigError
 # (pods, services). A range of pods has room for 4096 nodes.
 PAIRS = tuple((f"127.{128 + 16 * n}.0.0/12", f"127.{96 + 4 * n}.0.0/14") for n in range(8))
 _LISTENING = "0A"
+# What `choose` holds until the node of the same process claims it: others choose at the same time.
+_kept: dict[str, socket.socket] = {}
 
 
-def choose(remembered: Path) -> tuple[str, str]:
-    """The pair of the cluster whose file this is. Raises ConfigError where all are taken."""
+def choose(remembered: Path, *, keep: bool = False) -> tuple[str, str]:
+    """The pair of the cluster whose file this is; `keep`: its first node will start in this process. Raises ConfigError
+    where all are taken."""
     known = _read(remembered)
     if known is not None:
         return known
@@ -32,7 +34,7 @@ def choose(remembered: Path) -> tuple[str, str]:
     for pair in PAIRS:
         networks = [ipaddress.ip_network(each) for each in pair]
         used = any(address in network for network in networks for address in listening)
-        if not used and all(_is_unclaimed(each) for each in pair):
+        if not used and _take(pair, keep=keep):
             remembered.write_text("\n".join(pair) + "\n")
             return pair
     raise ConfigError(
@@ -50,7 +52,7 @@ class Claim:
     async def start(self) -> None:
         """Raises ConfigError where another cluster has the range."""
         try:
-            self._socket = _claim(self._cidr)
+            self._socket = _kept.pop(self._cidr, None) or _claim(self._cidr)
         except OSError as error:
             text = f"another cluster of this machine has the range {self._cidr}; end it, or give this one another"
             raise ConfigError(f"network: {text} (podCIDR, serviceCIDR)") from error
@@ -72,12 +74,20 @@ def _claim(cidr: str) -> socket.socket:
     return held
 
 
-def _is_unclaimed(cidr: str) -> bool:
+def _take(pair: tuple[str, str], *, keep: bool) -> bool:
+    """Whether nobody claims the pair."""
+    held: dict[str, socket.socket] = {}
     try:
-        with closing(_claim(cidr)):
-            return True
+        for cidr in pair:
+            held[cidr] = _claim(cidr)
     except OSError:
-        return False
+        keep = False
+    if keep:
+        _kept.update(held)
+    else:
+        for each in held.values():
+            each.close()
+    return len(held) == len(pair)
 
 
 def _listeners() -> Iterator[ipaddress.IPv4Address]:

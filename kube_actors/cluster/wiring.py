@@ -67,7 +67,7 @@ def kernel_services() -> bool:
 def make_plan(config: ClusterConfig, paths: ClusterPaths, runtime: str, *, embedded: bool) -> ClusterPlan:
     """The plan of a config on this machine, with loopback ranges that no other cluster has. Raises ConfigError."""
     kernel = kernel_services()
-    pair = loopback.choose(paths.ranges) if uses_loopback(runtime, kernel) else loopback.PAIRS[0]
+    pair = loopback.choose(paths.ranges, keep=embedded) if uses_loopback(runtime, kernel) else loopback.PAIRS[0]
     return plan_of(config, paths, runtime, embedded=embedded, kernel_services=kernel, loopback=pair)
 
 

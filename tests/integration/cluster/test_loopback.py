@@ -36,6 +36,15 @@ async def test_a_cluster_gets_a_pair_that_nobody_has_and_keeps_it(tmp_path: Path
     assert choose(tmp_path / "second") == second, "addresses are stored: they stay"
 
 
+async def test_of_two_that_choose_at_once_each_gets_its_own(tmp_path: Path) -> None:
+    first = choose(tmp_path / "first", keep=True)
+    second = choose(tmp_path / "second", keep=True)
+    assert first != second
+    for each in (Claim(cidr) for cidr in (*first, *second)):
+        await each.start()
+        await each.stop()
+
+
 async def test_a_range_in_which_somebody_listens_is_taken(tmp_path: Path) -> None:
     free = choose(tmp_path / "free")
     with socket.socket() as listener:
