@@ -138,6 +138,14 @@ class ClusterPlan:
             return tuple(member.address for member in self.etcd.members)
         return self.external.addresses if self.external is not None else (self.store_address,)
 
+    def continues(self, other: ClusterPlan) -> bool:
+        """Whether this cluster has the objects and the nodes of the other: its nodes then adopt what runs."""
+
+        def pods(plan: ClusterPlan) -> tuple[object, ...]:
+            return plan.root, plan.external, plan.runtime, plan.pod_cidr, plan.nodes
+
+        return self.durable and other.durable and pods(self) == pods(other)
+
     @property
     def paths(self) -> ClusterPaths:
         return ClusterPaths(self.root)

@@ -58,7 +58,7 @@ def up(config: ClusterConfig, paths: ClusterPaths, report: Report, note: Report)
     record.refuse_if_running(paths)
     with record.exclusive(paths):
         record.refuse_if_running(paths)
-        clear_leftovers(paths, report, note)
+        clear_leftovers(config, paths, report, note)
         ray_process.require_ray()
         joined = _join(config, paths, report) if config.ray.address else None
         resolved = _plan(config, paths, joined)
@@ -108,12 +108,19 @@ def down(paths: ClusterPaths, report: Report, note: Report) -> bool:
         return True
 
 
-def clear_leftovers(paths: ClusterPaths, report: Report, note: Report) -> None:
-    """End what a killed `up`, a killed `down` or a crash has left."""
+def clear_leftovers(config: ClusterConfig, paths: ClusterPaths, report: Report, note: Report) -> None:
+    """End what a killed `up`, a killed `down` or a crash has left; but for pods that the next cluster goes on with."""
     found = record.read(paths)
     if found is not None:
         report("Clearing away what an earlier cluster left")
-        _end(found, paths, report, note)
+        _end(found, paths, report, note, pods=not _goes_on(config, paths, found))
+
+
+def _goes_on(config: ClusterConfig, paths: ClusterPaths, found: ClusterRecord) -> bool:
+    if found.ray is None or found.ray.joined or config.ray.address or found.phase == STOPPING:
+        return False
+    runtime = wiring.resolve_runtime(config.runtime)
+    return wiring.make_plan(config, paths, runtime, embedded=False).continues(found.plan)
 
 
 def status(found: ClusterRecord) -> list[tuple[ActorSpec, Observed]]:
@@ -278,7 +285,7 @@ async def _nodes_ready(resolved: ClusterPlan, pki: Pki) -> None:
         await client.stop()
 
 
-def _end(found: ClusterRecord, paths: ClusterPaths, report: Report, note: Report) -> None:
+def _end(found: ClusterRecord, paths: ClusterPaths, report: Report, note: Report, *, pods: bool = True) -> None:
     """In order, and as far as it goes: a step that fails does not keep the later ones from happening."""
     record.write(paths, dataclasses.replace(found, phase=STOPPING))
     if found.ray is not None:
@@ -289,10 +296,10 @@ def _end(found: ClusterRecord, paths: ClusterPaths, report: Report, note: Report
         report("Leaving Ray" if found.ray.joined else "Stopping Ray")
         ray_process.disconnect()
         ray_process.stop(found.ray)
-    report("Removing pods")
-    problems = loop.run(sweep.sweep(found.plan))
-    for problem in problems:
-        note(f"Left behind: {problem}")
+    if pods:
+        report("Removing pods")
+        for problem in loop.run(sweep.sweep(found.plan)):
+            note(f"Left behind: {problem}")
     record.remove(paths)
 
 

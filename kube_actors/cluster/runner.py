@@ -9,7 +9,6 @@ from kube_actors.cluster import ports, record, sweep, wiring
 from kube_actors.cluster.config import ClusterConfig
 from kube_actors.cluster.embedded import Cluster
 from kube_actors.cluster.paths import ClusterPaths
-from kube_actors.cluster.plan import ClusterPlan, plan
 from kube_actors.cluster.processes import this_process
 from kube_actors.cluster.record import RUNNING, ClusterRecord, refuse_if_running
 
@@ -70,19 +69,8 @@ class EmbeddedRun:
         record.remove(self._paths)
 
     def _goes_on(self, found: ClusterRecord) -> bool:
-        """Whether this cluster has the objects and the nodes of the killed one: its nodes then adopt what runs."""
-        if found.ray is not None or self._data is None or not self._config.store.durable:
+        if found.ray is not None or self._data is None or not self._data.is_dir():
             return False
-        mine = plan(
-            self._config,
-            ClusterPaths(self._data.absolute()),
-            wiring.resolve_runtime(self._config.runtime),
-            embedded=True,
-            kernel_services=wiring.kernel_services(),
-        )
-        return _pods_of(mine) == _pods_of(found.plan)
-
-
-def _pods_of(plan: ClusterPlan) -> tuple[object, ...]:
-    """What has to be the same for pods of one cluster to be those of another."""
-    return plan.root, plan.durable, plan.external, plan.runtime, plan.pod_cidr, plan.nodes
+        runtime = wiring.resolve_runtime(self._config.runtime)
+        mine = wiring.make_plan(self._config, ClusterPaths(self._data.absolute()), runtime, embedded=True)
+        return mine.continues(found.plan)

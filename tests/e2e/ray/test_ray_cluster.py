@@ -143,6 +143,22 @@ def test_an_actor_that_died_for_good_is_made_again(demo: Any, wait_until: Callab
     wait_until(lambda: demo.components()["Scheduler"]["state"] == "running", 60, "the scheduler runs")
 
 
+def test_pods_outlive_ray_and_the_next_up_goes_on_with_them(running: Any, demo: Any) -> None:
+    containers, leader = _containers(demo), running.record()["ray"]["leader"]["pid"]
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit() and _session(entry) == leader:
+            os.kill(int(entry.name), signal.SIGKILL)
+    running("up", "-f", str(running.config))
+    assert _containers(demo) == containers
+
+
+def _session(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[3])
+    except OSError:
+        return 0
+
+
 def test_down_leaves_nothing_and_objects_are_there_again(running: Any, demo: Any) -> None:
     uid = demo("get", "deployment", "web", "-n", "demo", "-o", "jsonpath={.metadata.uid}")
     temp_dir = Path(running.record()["ray"]["temp_dir"])
