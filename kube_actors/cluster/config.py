@@ -21,6 +21,7 @@ from kube_actors.cluster.access import IDENTITY
 from kube_actors.cluster.etcd import external
 from kube_actors.cluster.paths import checked_name
 from kube_actors.cluster.settings import PORT, between, setting
+from kube_actors.node import sysctls
 from kube_actors.node.eviction import thresholds
 from kube_actors.node.runtime.simulated import SimulatedConfig, read_config
 
@@ -232,6 +233,8 @@ class WorkersSection:
     # Labels of every worker's Node object.
     labels: dict[str, str] = field(default_factory=dict)
     max_pods: int = setting(110, check=between(1, 250))
+    # Kernel parameters that pods may set besides the safe ones; kernel.msg* means all that begin so.
+    allowed_unsafe_sysctls: tuple[str, ...] = setting((), check=sysctls.problem)
     # What pods do not get: kubelet's systemReserved and kubeReserved together.
     reserved: dict[str, str] = field(default_factory=dict, metadata={"check": _reserved})
     eviction_hard: dict[str, str] = field(

@@ -43,6 +43,7 @@ class WorkerPlan:
 
     labels: dict[str, str] = field(default_factory=dict)
     max_pods: int = 110
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
     reserved: dict[str, str] = field(default_factory=dict)
     eviction_hard: dict[str, str] = field(default_factory=lambda: dict(DEFAULTS))
     pressure_seconds: float = 300.0
@@ -236,6 +237,7 @@ def _workers(section: WorkersSection) -> WorkerPlan:
     return WorkerPlan(
         labels=section.labels,
         max_pods=section.max_pods,
+        allowed_unsafe_sysctls=section.allowed_unsafe_sysctls,
         reserved=section.reserved,
         eviction_hard=section.eviction_hard,
         pressure_seconds=seconds(section.eviction_pressure_transition_period),

@@ -130,6 +130,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
     nodes = tuple(NodePlan(**node) for node in plan.pop("nodes"))
     workers = plan.pop("workers")
     image_gc = ImageGcPolicy(**workers.pop("image_gc"))
+    sysctls = tuple(workers.pop("allowed_unsafe_sysctls", ()))
     access = plan.pop("access", None)
     admission = tuple(plan.pop("admission_plugins", ()))
     backup, etcd, external, spread, simulated = (
@@ -140,7 +141,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
         plan=ClusterPlan(
             **{**plan, "root": Path(plan["root"])},
             nodes=nodes,
-            workers=WorkerPlan(**workers, image_gc=image_gc),
+            workers=WorkerPlan(**workers, image_gc=image_gc, allowed_unsafe_sysctls=sysctls),
             access=AccessPlan.of(access or {}),
             admission_plugins=admission,
             backup=BackupPlan(**backup) if backup else None,

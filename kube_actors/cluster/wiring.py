@@ -274,6 +274,7 @@ def node(plan: ClusterPlan, pki: Authority, which: NodePlan, annotations: Mappin
         pod_cidr=which.pod_cidr,
         labels=plan.workers.labels,
         max_pods=plan.workers.max_pods,
+        allowed_unsafe_sysctls=plan.workers.allowed_unsafe_sysctls,
         reserved=plan.workers.reserved,
         eviction_hard=plan.workers.eviction_hard,
         pressure_seconds=plan.workers.pressure_seconds,

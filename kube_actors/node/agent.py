@@ -16,6 +16,7 @@ from kube_actors.api.resources import SERVICES
 from kube_actors.client.events import NORMAL, WARNING
 from kube_actors.client.informer import Informer
 from kube_actors.client.interface import Client
+from kube_actors.node import confinement
 from kube_actors.node.actions import Failure
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.container_spec import ContainerSpecs
@@ -96,7 +97,7 @@ class NodeAgent:
         hooks = Hooks(checks, runtime, clock)
         self._addresses = AddressPool(config.pod_cidr)
         self._devices = Devices(clock, lambda: self._heartbeat.look(), owner, nvidia.read if real else None)
-        self._gate = Gate(labels, allocatable, self._devices.allocator, self._pressure)
+        self._gate = Gate(labels, allocatable, self._devices.allocator, self._refuses)
         self._pulled = PulledImages(config.root_dir / pulled.FILE if real else None)
         images = Images(runtime, references, self._pulled, clock, config.parallel_pulls)
         unpacked = UnpackedImages(config.root_dir, runtime)
@@ -106,7 +107,7 @@ class NodeAgent:
             runtime=runtime,
             clock=clock,
             images=images,
-            specs=ContainerSpecs(references, self._list_services, to_int(allocatable["memory"])),
+            specs=ContainerSpecs(references, self._list_services, to_int(allocatable["memory"]), config.root_dir),
             volumes=volumes,
             devices=self._devices.allocator,
             image_volumes=ImageVolumes(config.root_dir / "pods", images, unpacked),
@@ -150,8 +151,10 @@ class NodeAgent:
             owner=owner,
         )
 
-    def _pressure(self, pod: Obj) -> Failure | None:
-        return self._eviction.refuses(pod) if self._eviction is not None else None
+    def _refuses(self, pod: Obj) -> Failure | None:
+        pressure = self._eviction.refuses(pod) if self._eviction is not None else None
+        app_armor = self._machine.app_armor or isinstance(self._runtime, Simulation)
+        return pressure or confinement.refuses(pod, self._config.allowed_unsafe_sysctls, app_armor=app_armor)
 
     @property
     def name(self) -> str:

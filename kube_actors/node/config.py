@@ -35,6 +35,8 @@ class NodeConfig:
     # What the operating system keeps for itself: allocatable is capacity less this.
     reserved: Mapping[str, str] = field(default_factory=dict)
     max_pods: int = 110
+    # Kernel parameters that pods may set besides the safe ones: a kubelet's allowedUnsafeSysctls.
+    allowed_unsafe_sysctls: tuple[str, ...] = ()
     # The folder of static pods; None: there are none.
     static_pods: Path | None = None
     # evictionHard of a kubelet, by signal; see `eviction/thresholds.py`.

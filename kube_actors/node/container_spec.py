@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from pathlib import Path
 
 from kube_actors.api import Obj
 from kube_actors.node.environment import (
@@ -28,10 +29,12 @@ ServiceLister = Callable[[], Awaitable[Iterable[Obj]]]
 class ContainerSpecs:
     """Builds container specifications. `services` lists all services of the cluster."""
 
-    def __init__(self, references: References, services: ServiceLister, node_memory: int) -> None:
+    def __init__(self, references: References, services: ServiceLister, node_memory: int, root: Path) -> None:
         self._references = references
         self._services = services
         self._node_memory = node_memory
+        # Below kubelet's root folder too.
+        self._seccomp = root / "seccomp"
 
     async def environment(self, pod: Obj, container: Obj, addresses: PodAddresses, since: float) -> dict[str, str]:
         """Raises ConfigFailure; ApiError or RpcError where a source cannot be read now."""
@@ -57,7 +60,8 @@ class ContainerSpecs:
         attempt: int,
         devices: tuple[DeviceGrant, ...] = (),
     ) -> ContainerSpec:
-        """Raises ConfigFailure where the security context forbids the image's user."""
+        """Raises ConfigFailure where the security context forbids the image's user, RuntimeFailure without its
+        seccomp profile."""
         return ContainerSpec(
             name=str(container["name"]),
             image=str(container["image"]),
@@ -69,7 +73,7 @@ class ContainerSpecs:
             block_devices=tuple(block_devices),
             limits=limits_of(pod, container),
             oom_score_adj=oom_score_adj(pod, container, self._node_memory),
-            security=security_of(pod, container, image),
+            security=security_of(pod, container, image, self._seccomp),
             stdin=bool(container.get("stdin")),
             stdin_once=bool(container.get("stdinOnce")),
             tty=bool(container.get("tty")),

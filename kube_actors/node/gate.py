@@ -1,4 +1,5 @@
-"""Who decides whether the node takes a pod, in kubelet's order: pressure, devices, then what the Node says."""
+"""Who decides whether the node takes a pod, in kubelet's order: pressure and confinement, devices,
+then what the Node says."""
 
 from __future__ import annotations
 
@@ -17,14 +18,14 @@ Refuses = Callable[[Obj], Failure | None]
 class Gate:
     """`labels` and `allocatable` are the Node's own until `observe` tells those that it has in the API.
 
-    `pressure`: why the node takes no such pod at the moment.
+    `first`: why the node takes no such pod, whatever it has.
     """
 
     def __init__(
-        self, labels: Mapping[str, str], allocatable: Mapping[str, str], devices: Allocator, pressure: Refuses
+        self, labels: Mapping[str, str], allocatable: Mapping[str, str], devices: Allocator, first: Refuses
     ) -> None:
         self._labels, self._allocatable = labels, allocatable
-        self._devices, self._pressure = devices, pressure
+        self._devices, self._first = devices, first
 
     def observe(self, node: Obj) -> None:
         """The Node as the API server has it: people label it, and give it resources of their own."""
@@ -39,7 +40,7 @@ class Gate:
         if status.get("startTime"):
             # It runs here already; the agent has restarted. Of devices it may have been given none yet.
             return self._devices.allocate(pod)
-        failure = self._pressure(pod) or self._devices.allocate(pod)
+        failure = self._first(pod) or self._devices.allocate(pod)
         if failure is None:
             # Devices have just been counted, by those who know which.
             counted = {name: amount for name, amount in self._allocatable.items() if name not in self._devices.capacity}

@@ -28,6 +28,7 @@ class Machine:
     system_uuid: str
     boot_id: str
     resolver: Resolver
+    app_armor: bool = False
 
 
 def read_machine(root_dir: Path) -> Machine:
@@ -46,6 +47,7 @@ def read_machine(root_dir: Path) -> Machine:
         system_uuid=_text("/sys/class/dmi/id/product_uuid") or machine_id,
         boot_id=_text("/proc/sys/kernel/random/boot_id"),
         resolver=parse_resolv_conf(_text("/etc/resolv.conf")),
+        app_armor=_text("/sys/module/apparmor/parameters/enabled") == "Y",
     )
 
 

@@ -44,6 +44,7 @@ def sandbox_spec(
         host_network=bool(spec.get("hostNetwork")),
         host_pid=bool(spec.get("hostPID")),
         host_ipc=bool(spec.get("hostIPC")),
+        host_users=spec.get("hostUsers") is not False,
         share_processes=bool(spec.get("shareProcessNamespace")),
         dns_servers=resolver.servers,
         dns_searches=resolver.searches,

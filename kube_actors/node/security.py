@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from kube_actors.api import Obj
 from kube_actors.node.container_status import full_name
 from kube_actors.node.environment import ConfigFailure
-from kube_actors.node.runtime.interface import Image, Security
+from kube_actors.node.runtime.interface import UNCONFINED, Image, RuntimeFailure, Security
 
 
-def security_of(pod: Obj, container: Obj, image: Image) -> Security:
-    """Raises ConfigFailure where runAsNonRoot forbids what would run, or cannot know it."""
+def security_of(pod: Obj, container: Obj, image: Image, seccomp_folder: Path) -> Security:
+    """`seccomp_folder` has the profiles of type Localhost.
+
+    Raises ConfigFailure where runAsNonRoot forbids what would run, or cannot know it; RuntimeFailure without the
+    seccomp profile.
+    """
     shared: Obj = pod["spec"].get("securityContext") or {}
     own: Obj = container.get("securityContext") or {}
 
@@ -27,7 +32,6 @@ def security_of(pod: Obj, container: Obj, image: Image) -> Security:
     if shared.get("fsGroup") is not None:
         groups.append(int(shared["fsGroup"]))
     group = effective("runAsGroup")
-    profile = effective("seccompProfile") or {}
     return Security(
         user=None if user is None else int(user),
         image_user=image.user_name or str(image.user or ""),
@@ -38,8 +42,29 @@ def security_of(pod: Obj, container: Obj, image: Image) -> Security:
         no_new_privileges=own.get("allowPrivilegeEscalation") is False,
         add_capabilities=tuple(capabilities.get("add") or ()),
         drop_capabilities=tuple(capabilities.get("drop") or ()),
-        seccomp_unconfined=profile.get("type") == "Unconfined",
+        seccomp=_seccomp(effective("seccompProfile") or {}, seccomp_folder),
+        app_armor=_app_armor(effective("appArmorProfile") or {}),
     )
+
+
+def _seccomp(profile: Obj, folder: Path) -> str:
+    if profile.get("type") == "Unconfined":
+        return UNCONFINED
+    if profile.get("type") != "Localhost":
+        return ""
+    file = folder / str(profile["localhostProfile"])
+    try:
+        return file.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = (error.strerror or "").lower() if isinstance(error, OSError) else "not a text"
+        text = f'failed to generate seccomp spec opts: cannot load seccomp profile "{file}": open {file}: {why}'
+        raise RuntimeFailure(text, "CreateContainerError") from error
+
+
+def _app_armor(profile: Obj) -> str:
+    if profile.get("type") == "Localhost":
+        return str(profile["localhostProfile"])
+    return UNCONFINED if profile.get("type") == "Unconfined" else ""
 
 
 def _require_non_root(pod: Obj, container: Obj, user: int | None, image: Image) -> None:

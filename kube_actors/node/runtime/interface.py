@@ -19,6 +19,10 @@ from typing import Protocol, runtime_checkable
 
 from kube_actors.api.errors import KubeActorsError
 
+# What a runtime says of a sandbox that asks for them.
+NO_USER_NAMESPACES = 'RuntimeClass handler "" does not support user namespaces'
+UNCONFINED = "unconfined"
+
 
 class RuntimeFailure(KubeActorsError):
     """The runtime could not do it. `reason` is what Kubernetes shows, such as CreateContainerError."""
@@ -72,6 +76,8 @@ class SandboxSpec:
     host_network: bool = False
     host_pid: bool = False
     host_ipc: bool = False
+    # False: its users are others than the machine's, which no runtime here can give.
+    host_users: bool = True
     share_processes: bool = False
     dns_servers: tuple[str, ...] = ()
     dns_searches: tuple[str, ...] = ()
@@ -128,7 +134,10 @@ class Security:
     no_new_privileges: bool = False
     add_capabilities: tuple[str, ...] = ()
     drop_capabilities: tuple[str, ...] = ()
-    seccomp_unconfined: bool = False
+    # Empty: the runtime's own profile; unconfined; or the JSON of a profile.
+    seccomp: str = ""
+    # Empty: the runtime's own profile; unconfined; or a profile's name.
+    app_armor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,14 @@ from tests.e2e.lab import DockerLab, why_not
 
 _numbers = itertools.count(1)
 
+# What an administrator allows his users.
+CONFIG = """
+mode: embedded
+runtime: docker
+apiServer: {port: 0, grpcPort: 0, tokenPort: 0, allowPrivileged: true}
+workers: {allowedUnsafeSysctls: ["kernel.msg*"]}
+"""
+
 
 @pytest.fixture(scope="package")
 def cluster() -> Iterator[DockerCluster]:
@@ -22,7 +30,7 @@ def cluster() -> Iterator[DockerCluster]:
     lab = DockerLab()
     with lab:
         lab.import_busybox()
-        cluster = DockerCluster(lab)
+        cluster = DockerCluster(lab, CONFIG)
         try:
             cluster.start()
             yield cluster

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -236,7 +237,7 @@ def test_a_pod_with_a_subdomain_has_a_full_name(tmp_path: Any) -> None:
 def test_the_containers_own_security_context_wins() -> None:
     container = {"name": "c", "securityContext": {"runAsUser": 7, "capabilities": {"drop": ["ALL"]}}}
     pod = make_pod(containers=[container], securityContext={"runAsUser": 5, "runAsGroup": 6, "fsGroup": 9})
-    security = security_of(pod, container, Image("i", (), 0))
+    security = security_of(pod, container, Image("i", (), 0), Path("seccomp"))
     assert (security.user, security.group, security.supplemental_groups) == (7, 6, (9,))
     assert security.drop_capabilities == ("ALL",)
 
@@ -244,10 +245,10 @@ def test_the_containers_own_security_context_wins() -> None:
 def test_run_as_non_root_refuses_root() -> None:
     container = {"name": "c", "securityContext": {"runAsNonRoot": True}}
     pod = make_pod(containers=[container])
-    assert security_of(pod, container, Image("i", (), 0, user=1000)).user is None
+    assert security_of(pod, container, Image("i", (), 0, user=1000), Path("seccomp")).user is None
     for image_user in (None, 0):
         with pytest.raises(ConfigFailure, match="runAsNonRoot and image will run as root"):
-            security_of(pod, container, Image("i", (), 0, user=image_user))
+            security_of(pod, container, Image("i", (), 0, user=image_user), Path("seccomp"))
     text = r"container has runAsNonRoot and image has non-numeric user \(web\), cannot verify user is non-root"
     with pytest.raises(ConfigFailure, match=text):
-        security_of(pod, container, Image("i", (), 0, user_name="web"))
+        security_of(pod, container, Image("i", (), 0, user_name="web"), Path("seccomp"))

@@ -27,6 +27,7 @@ from kube_actors.node.runtime.docker.sessions import DockerAttach, DockerExec
 from kube_actors.node.runtime.docker.stats import container_stats, disk_use
 from kube_actors.node.runtime.docker.unpack import unpack
 from kube_actors.node.runtime.interface import (
+    NO_USER_NAMESPACES,
     ContainerSpec,
     ContainerState,
     ContainerStats,
@@ -120,6 +121,8 @@ class DockerRuntime:
     # Sandboxes
 
     async def run_sandbox(self, spec_: SandboxSpec) -> PodRecord:
+        if not spec_.host_users:
+            raise RuntimeFailure(NO_USER_NAMESPACES, CREATE_SANDBOX)
         await self._prepare_for_sandboxes()
         config = spec.sandbox_config(
             spec_,

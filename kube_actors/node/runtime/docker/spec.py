@@ -241,8 +241,10 @@ def _security(security: Security) -> Json:
     options = []
     if security.no_new_privileges:
         options.append("no-new-privileges")
-    if security.seccomp_unconfined:
-        options.append("seccomp=unconfined")
+    if security.seccomp:
+        options.append(f"seccomp={security.seccomp}")
+    if security.app_armor:
+        options.append(f"apparmor={security.app_armor}")
     return {
         "Privileged": security.privileged,
         "ReadonlyRootfs": security.read_only_root,

@@ -10,7 +10,7 @@ from typing import Any
 
 from kube_actors.node.devices import grants
 from kube_actors.node.devices.nvidia import RESOURCE as NVIDIA_GPU
-from kube_actors.node.runtime.interface import ContainerSpec, Image, RuntimeFailure, SandboxSpec
+from kube_actors.node.runtime.interface import UNCONFINED, ContainerSpec, Image, RuntimeFailure, SandboxSpec
 from kube_actors.node.runtime.process.images import HOST, path_of
 from kube_actors.node.runtime.process.shim.isolate import NONE, ROOT
 
@@ -158,6 +158,8 @@ def shortcomings(
         lacks.append("its root file system is not read-only")
     if security.add_capabilities or security.drop_capabilities:
         lacks.append("its capabilities are those of its user")
+    if security.seccomp not in ("", UNCONFINED) or security.app_armor not in ("", UNCONFINED):
+        lacks.append("it has no seccomp and no AppArmor profile")
     if lacks:
         found.append(("LessConfined", f"The process runtime confines the container less: {'; '.join(lacks)}"))
     if not limited and (spec.limits.cpu_quota_us or spec.limits.memory_bytes):

@@ -17,6 +17,7 @@ from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.api.errors import ConfigError
 from kube_actors.node.disk import disk_use
 from kube_actors.node.runtime.interface import (
+    NO_USER_NAMESPACES,
     ContainerSpec,
     ContainerState,
     ContainerStats,
@@ -127,6 +128,8 @@ class ProcessRuntime:
     # Sandboxes
 
     async def run_sandbox(self, spec: SandboxSpec) -> PodRecord:
+        if not spec.host_users:
+            raise RuntimeFailure(NO_USER_NAMESPACES, "CreatePodSandboxError")
         await self._host_ports.open(spec.uid, spec.ip, spec.ports)
         try:
             self._layout.pod_folder(spec.uid).mkdir(parents=True, exist_ok=True)
