@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import structlog
+
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj
 from kube_actors.api.errors import ApiError
@@ -19,6 +21,7 @@ from kube_actors.node.actions import (
 )
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.container_spec import ContainerSpecs
+from kube_actors.node.container_status import full_name
 from kube_actors.node.devices.allocator import Allocator
 from kube_actors.node.dns import Resolver
 from kube_actors.node.environment import ConfigFailure
@@ -41,6 +44,8 @@ from kube_actors.node.view import PodView, specs
 from kube_actors.node.volumes.manager import Volumes
 from kube_actors.node.volumes.payload import VolumeFailure
 from kube_actors.rpc.errors import RpcError
+
+log = structlog.get_logger(__name__)
 
 # A container that could not be configured or started is tried again after this.
 RETRY_SECONDS = 5.0
@@ -191,7 +196,9 @@ class Executor:
         parts.events.container(pod, name, NORMAL, "Started", "Container started")
         failure = await parts.hooks.post_start(container, container_id, view.ip or parts.config.advertise_address)
         if failure:
-            parts.events.container(pod, name, WARNING, "FailedPostStartHook", f"PostStartHook failed: {failure}")
+            # What a hook says may be a secret: it is for the log, not for those who may read events.
+            log.warning("postStart hook failed", pod=full_name(pod), container=name, error=failure)
+            parts.events.container(pod, name, WARNING, "FailedPostStartHook", "PostStartHook failed")
             memory.doomed.add(container_id)
 
     async def _kill(self, action: KillContainer, pod: Obj, view: PodView, memory: PodMemory) -> None:

@@ -7,12 +7,17 @@ from __future__ import annotations
 
 import asyncio
 
+import structlog
+
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj
+from kube_actors.node.container_status import full_name
 from kube_actors.node.hooks import Hooks
 from kube_actors.node.node_events import NORMAL, WARNING, PodEvents
 from kube_actors.node.runtime.interface import NoSuchContainer, Runtime
 from kube_actors.node.view import ContainerView, PodView, Role
+
+log = structlog.get_logger(__name__)
 
 # However long a preStop hook took, the process gets this long to end.
 MINIMUM_GRACE = 2.0
@@ -45,9 +50,9 @@ class Killer:
         if hooks:
             failure = await self._pre_stop(container, container_id, ip, grace)
             if failure:
-                self._events.container(
-                    pod, str(container["name"]), WARNING, "FailedPreStopHook", f"PreStopHook failed: {failure}"
-                )
+                name = str(container["name"])
+                log.warning("preStop hook failed", pod=full_name(pod), container=name, error=failure)
+                self._events.container(pod, name, WARNING, "FailedPreStopHook", "PreStopHook failed")
         left = max(MINIMUM_GRACE, grace - (self._clock.now() - begun))
         try:
             await self._runtime.stop_container(container_id, left)

@@ -34,7 +34,7 @@ from kube_actors.node.executor import Executor, Parts
 from kube_actors.node.facts import Facts
 from kube_actors.node.killer import grace_of
 from kube_actors.node.memory import PodMemory, shown_of
-from kube_actors.node.node_events import WARNING
+from kube_actors.node.node_events import NORMAL, WARNING
 from kube_actors.node.plan import plan_pod
 from kube_actors.node.prober.manager import Prober
 from kube_actors.node.resizes import Resizes
@@ -195,6 +195,8 @@ class PodWorker:
             plan = plan_pod(pod, view, facts, now)
             if plan.finished:
                 self._finished, self._failure = True, plan.failure
+                if plan.failure is not None:
+                    self._parts.events.pod(self._pod, NORMAL, plan.failure.reason, plan.failure.message)
                 return
             resized = facts.resize.progress is not None and not plan.resizing
             if resized:

@@ -134,6 +134,9 @@ class Prober:
         if probes is None:
             return
         title = {STARTUP: "Startup", LIVENESS: "Liveness", READINESS: "Readiness"}[kind]
+        if result.warning:
+            self._emit(probes.pod, container, "Warning", "ProbeWarning", f"{title} probe warning: {result.output}")
+            return
         how = "probe errored and resulted in unknown state" if result.unknown else "probe failed"
         self._emit(probes.pod, container, "Warning", "Unhealthy", f"{title} {how}: {result.output}")
 

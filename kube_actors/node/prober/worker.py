@@ -48,7 +48,8 @@ class ProbeWorker:
     """Probes until it is stopped or, for startup and liveness, until the verdict is final.
 
     `may_run()`: whether the run has started (liveness and readiness wait for the startup probe).
-    `report(good)` is called when the verdict changes; `complain(result)` for every bad check.
+    `report(good)` is called when the verdict changes; `complain(result)` for every check that is bad or
+    comes with a warning.
     """
 
     def __init__(
@@ -89,7 +90,7 @@ class ProbeWorker:
             if not result.unknown:
                 break
             result = await self._check()
-        if not result.ok:
+        if not result.ok or result.warning:
             self._complain(result)
         if result.unknown:
             return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import Space, pod, until
+from tests.e2e.docker_cluster.cluster import Space, pod
 
 
 def field(name: str, path: str) -> Any:
@@ -94,25 +94,3 @@ def test_an_environment_comes_from_fields_resources_maps_secrets_services_and_re
     got = environment_of(space, "unlinked")
     assert "KUBERNETES_SERVICE_HOST" in got
     assert "MY_WEB_SERVICE_HOST" not in got
-
-
-def test_a_container_whose_sources_are_missing_waits_for_them_and_starts_when_they_come(space: Space) -> None:
-    space.create(
-        config_map("there", x="1"),
-        pod("no-key", env=[key("A", "configMap", "there", "y")]),
-        pod("no-map", envFrom=[{"configMapRef": {"name": "gone"}}]),
-        pod("no-secret", env=[key("A", "secret", "none", "y")]),
-    )
-    wanted = {
-        "no-key": f"couldn't find key y in ConfigMap {space.name}/there",
-        "no-map": 'configmap "gone" not found',
-        "no-secret": 'secret "none" not found',
-    }
-    for name, message in wanted.items():
-        state = {"waiting": {"reason": "CreateContainerConfigError", "message": message}}
-        until(lambda name=name, state=state: space.container(name)["state"] == state, f"{name}: {message}")  # type: ignore[misc]
-        assert f"Error: {message}" in space.events(name, "Failed")
-    assert "CreateContainerConfigError" in space.kubectl("get", "pod", "no-map")
-    space.create(config_map("gone", b="2"))
-    space.wait("no-map")
-    assert environment_of(space, "no-map")["b"] == "2"

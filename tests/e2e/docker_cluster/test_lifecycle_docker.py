@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import os
+import socket
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.e2e.docker_cluster.cluster import Space, pod, until
@@ -144,7 +150,8 @@ def test_hooks_run_around_a_container_and_its_end_is_graceful(space: Space) -> N
     finally:
         follower.kill()
     assert out.split() == [b"post", b"pre", b"term"]
-    until(lambda: any("PostStartHook failed" in text for text in space.events("failing", "FailedPostStartHook")))
+    # Not what it said, which may be a secret.
+    until(lambda: space.events("failing", "FailedPostStartHook") == ["PostStartHook failed"])
     until(lambda: space.container("failing")["restartCount"] >= 1)
     begun = time.monotonic()
     space.wait("sleeper")
@@ -171,6 +178,7 @@ def test_a_deadline_ends_a_pod(space: Space) -> None:
     status = space.phase("late", "Failed")["status"]
     assert status["reason"] == "DeadlineExceeded"
     assert status["message"] == "Pod was active on the node longer than the specified deadline"
+    until(lambda: space.events("late", "DeadlineExceeded") == [status["message"]])
 
 
 def test_last_words_are_kept(space: Space) -> None:
@@ -245,3 +253,81 @@ def test_the_status_says_what_runs_where_and_what_was_seen(space: Space) -> None
     wanted = space.pod("web")["metadata"]["generation"]
     assert wanted == 6
     until(lambda: space.pod("web")["status"].get("observedGeneration") == wanted)
+
+
+def test_rules_of_a_container_signals_and_hooks_over_http(space: Space) -> None:
+    rule = {"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}}
+    ruled = container("c", "[ -f /shared/x ] && exit 7; touch /shared/x; exit 42", **MOUNT)
+    ruled |= {"restartPolicy": "Never", "restartPolicyRules": [rule]}
+    web = "mkdir -p /w; echo x > /w/stopping; httpd -f -v -p 80 -h /w"
+    stopping = {"preStop": {"httpGet": {"port": 80, "path": "/stopping"}}}
+    signalled = "trap 'echo usr1; exit 0' USR1; while :; do sleep 0.1; done"
+    graceful = {"terminationGracePeriodSeconds": 20}
+    space.create(
+        pod("ruled", spec=SHARED | NEVER | {"containers": [ruled]}),
+        pod("http", web, spec=graceful, lifecycle=stopping),
+        pod("signal", signalled, spec=graceful | {"os": {"name": "linux"}}, lifecycle={"stopSignal": "SIGUSR1"}),
+        pod("told", lifecycle={"postStart": {"httpGet": {"port": 80, "path": "/", "host": "127.0.0.1"}}}),
+    )
+    followers = []
+    for name in ("http", "signal"):
+        space.wait(name)
+        followers.append(space.cluster.popen("kubectl", "-n", space.name, "logs", "-f", name))
+    space.kubectl("delete", "pod", "http", "signal")
+    said = []
+    for follower in followers:
+        try:
+            said.append(follower.communicate(timeout=30))
+        finally:
+            follower.kill()
+    assert b"response:200" in b"".join(said[0])
+    assert said[1][0] == b"usr1\n"
+    status = space.phase("ruled", "Failed")["status"]["containerStatuses"][0]
+    assert (status["restartCount"], status["state"]["terminated"]["exitCode"]) == (1, 7)
+    assert status["lastState"]["terminated"]["exitCode"] == 42
+    # Nobody listens there: not even that answer was had.
+    until(lambda: space.events("told", "FailedPostStartHook") == ["PostStartHook failed"])
+
+
+@contextmanager
+def proxied(space: Space) -> Iterator[Any]:
+    """kubectl proxy: PATCH(path, merge patch)."""
+    path = space.cluster.folder / "proxy.sock"
+    with space.cluster.popen("kubectl", "proxy", f"--unix-socket={path}") as proxy:
+        try:
+            until(path.exists)
+            connection = http.client.HTTPConnection("localhost")
+            connection.sock = until(lambda: _connected(path))
+
+            def patch(where: str, body: Any) -> Any:
+                headers = {"Content-Type": "application/merge-patch+json"}
+                connection.request("PATCH", where, json.dumps(body), headers)
+                answer = connection.getresponse()
+                content = json.loads(answer.read())
+                assert answer.status == 200, content
+                return content
+
+            yield patch
+            connection.close()
+        finally:
+            proxy.kill()
+
+
+def _connected(path: Path) -> Any:
+    made = socket.socket(socket.AF_UNIX)
+    made.settimeout(30)
+    made.connect(os.fspath(path))
+    return made
+
+
+def test_five_hundred_quick_updates_of_a_pod_are_all_seen_by_the_node(space: Space) -> None:
+    space.create(pod("p"))
+    space.wait("p")
+    first = space.pod("p")["metadata"]["generation"]
+    with proxied(space) as patch:
+        for index in range(500):
+            patch(f"/api/v1/namespaces/{space.name}/pods/p", {"spec": {"activeDeadlineSeconds": 100_000 - index}})
+    made = space.pod("p")
+    assert made["metadata"]["generation"] == first + 500
+    until(lambda: space.pod("p")["status"]["observedGeneration"] == first + 500)
+    assert space.container("p")["restartCount"] == 0

@@ -72,3 +72,36 @@ def test_a_probe_gives_less_time_to_end_than_the_pod(space: Space) -> None:
     space.create(pod("deaf", deaf, livenessProbe=probe, spec={"terminationGracePeriodSeconds": 3600}))
     until(lambda: space.container("deaf")["restartCount"] >= 1)
     space.kubectl("delete", "pod", "deaf", "--grace-period=0", "--force")
+
+
+def test_http_probes_send_headers_and_follow_what_the_pod_answers(space: Space) -> None:
+    def answer(status: str, location: str = "") -> str:
+        return f'printf "Status: {status}\\r\\n{f"Location: {location}" if location else "X: y"}\\r\\n\\r\\n"'
+
+    programs = {
+        "who": f'if [ "$HTTP_X_WHO" = me ]; then {answer("200 OK")}; else {answer("403 Forbidden")}; fi',
+        "moved": answer("302 Found", "/ok"),
+        "lost": answer("302 Found", "/gone"),
+    }
+    files = "".join(f"cat > /w/cgi-bin/{name} <<'EOF'\n#!/bin/sh\n{text}\nEOF\n" for name, text in programs.items())
+    script = (
+        f"mkdir -p /w/cgi-bin\n{files}chmod 755 /w/cgi-bin/*\nmkdir -p /w; echo ok > /w/ok; exec httpd -f -p 8080 -h /w"
+    )
+
+    def get(path: str, **fields: Any) -> Any:
+        return {"httpGet": {"port": 8080, "path": path} | fields} | FAST
+
+    headers = {"httpHeaders": [{"name": "X-Who", "value": "me"}]}
+    space.create(
+        pod("header", script, readinessProbe=get("/cgi-bin/who", **headers)),
+        pod("without", script, readinessProbe=get("/cgi-bin/who")),
+        pod("moved", script, readinessProbe=get("/cgi-bin/moved")),
+        pod("lost", script, readinessProbe=get("/cgi-bin/lost")),
+        pod("host", script, readinessProbe=get("/ok", host="127.0.0.2")),
+    )
+    space.wait("header")
+    space.wait("moved")
+    until(lambda: any("statuscode: 403" in each for each in space.events("without", "Unhealthy")))
+    until(lambda: any("statuscode: 404" in each for each in space.events("lost", "Unhealthy")))
+    refused = 'Get "http://127.0.0.2:8080/ok": dial tcp 127.0.0.2:8080: connect: connection refused'
+    until(lambda: any(refused in each for each in space.events("host", "Unhealthy")))

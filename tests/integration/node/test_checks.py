@@ -51,7 +51,24 @@ async def test_two_and_three_hundreds_are_good(serve: Any) -> None:
     assert result.ok
     assert seen[0].startswith(b"GET /healthz HTTP/1.1\r\nHost: example.com\r\nUser-Agent: kube-probe/1.36\r\n")
     assert b"X-A: b\r\n" in seen[0]
-    assert (await http_get({"port": await serve(answering(b"HTTP/1.1 301 Moved\r\n\r\n"))}, "127.0.0.1", {}, 1)).ok
+    moved = await http_get({"port": await serve(answering(b"HTTP/1.1 301 Moved\r\n\r\nto"))}, "127.0.0.1", {}, 1)
+    assert moved.ok
+    assert moved.warning
+    assert moved.output == "Probe terminated redirects, Response body: to"
+
+
+async def test_redirects_are_followed_on_the_same_host_only(serve: Any) -> None:
+    def redirect(to: str) -> bytes:
+        return f"HTTP/1.1 302 Found\r\nLocation: {to}\r\n\r\nsee there".encode()
+
+    bad = await serve(answering(b"HTTP/1.1 503 No\r\n\r\n"))
+    lost = await http_get({"port": await serve(answering(redirect(f"http://127.0.0.1:{bad}/x")))}, "127.0.0.1", {}, 2)
+    assert (lost.ok, lost.output) == (False, "HTTP probe failed with statuscode: 503")
+    away = await http_get({"port": await serve(answering(redirect(f"http://127.0.0.2:{bad}/x")))}, "127.0.0.1", {}, 2)
+    assert (away.ok, away.warning) == (True, True)
+    port = await serve(answering(redirect("/again")))
+    circle = await http_get({"port": port}, "127.0.0.1", {}, 5)
+    assert (circle.ok, circle.output) == (False, f'Get "http://127.0.0.1:{port}/": stopped after 10 redirects')
 
 
 async def test_other_answers_say_their_code(serve: Any) -> None:
