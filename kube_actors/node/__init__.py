@@ -12,6 +12,6 @@ functions of (pod, what runs, what the agent remembers, now); only executor, vol
 managers do IO. Several agents may share a process and a runtime class (simulated nodes by the thousand),
 so nothing here is global.
 
-What it does not do: it programs no network (the runtime attaches pods, `kube_actors.network` routes),
-and collects no images yet.
+What it does not do: it programs no network (the runtime attaches pods, `kube_actors.network` routes).
+docs/node.md says what survives what, and what may be set.
 """
