@@ -21,7 +21,7 @@ from kube_actors.cluster.access import IDENTITY
 from kube_actors.cluster.etcd import external
 from kube_actors.cluster.paths import checked_name
 from kube_actors.cluster.settings import PORT, between, setting
-from kube_actors.node import sysctls
+from kube_actors.node.containers import sysctls
 from kube_actors.node.eviction import thresholds
 from kube_actors.node.runtime.simulated import SimulatedConfig, read_config
 

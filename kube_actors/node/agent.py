@@ -16,35 +16,35 @@ from kube_actors.api.resources import SERVICES
 from kube_actors.client.events import NORMAL, WARNING
 from kube_actors.client.informer import Informer
 from kube_actors.client.interface import Client
-from kube_actors.node import confinement
-from kube_actors.node.actions import Failure
 from kube_actors.node.config import NodeConfig
-from kube_actors.node.container_spec import ContainerSpecs
+from kube_actors.node.containers import confinement
+from kube_actors.node.containers.references import References
+from kube_actors.node.containers.spec import ContainerSpecs
 from kube_actors.node.devices import nvidia
 from kube_actors.node.devices.manager import Devices
 from kube_actors.node.eviction.manager import EvictionManager
 from kube_actors.node.eviction.signals import read_signals
 from kube_actors.node.eviction.thresholds import parse as parse_thresholds
-from kube_actors.node.executor import Parts
-from kube_actors.node.gate import Gate
-from kube_actors.node.heartbeat import Heartbeat
-from kube_actors.node.hooks import Hooks
 from kube_actors.node.images import pulled
 from kube_actors.node.images.collector import ImageCollector
 from kube_actors.node.images.manager import Images
 from kube_actors.node.images.pulled import PulledImages
 from kube_actors.node.images.volume import ImageVolumes, UnpackedImages
-from kube_actors.node.ipam import AddressPool
-from kube_actors.node.killer import Killer
+from kube_actors.node.machine.heartbeat import Heartbeat
+from kube_actors.node.machine.ipam import AddressPool
+from kube_actors.node.machine.node_object import Observed, allocatable_of, boot_id, capacity_of, labels_of
 from kube_actors.node.node_events import PodEvents
-from kube_actors.node.node_object import Observed, allocatable_of, boot_id, capacity_of, labels_of
-from kube_actors.node.pod_manager import PodManager
+from kube_actors.node.pods.actions import Failure
+from kube_actors.node.pods.executor import Parts
+from kube_actors.node.pods.gate import Gate
+from kube_actors.node.pods.hooks import Hooks
+from kube_actors.node.pods.killer import Killer
+from kube_actors.node.pods.manager import PodManager
+from kube_actors.node.pods.static_pods import StaticPods
 from kube_actors.node.prober.container import ContainerChecks
 from kube_actors.node.prober.manager import Prober
-from kube_actors.node.references import References
 from kube_actors.node.runtime.interface import Image, Runtime, Simulation
-from kube_actors.node.static_pods import StaticPods
-from kube_actors.node.status_manager import StatusManager
+from kube_actors.node.status.manager import StatusManager
 from kube_actors.node.surroundings import Surroundings, own
 from kube_actors.node.volumes.manager import Volumes
 from kube_actors.node.volumes.reclaim import Reclaimer

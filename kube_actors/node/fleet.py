@@ -26,7 +26,7 @@ from kube_actors.client.informer import Handler, Informer
 from kube_actors.client.interface import Client
 from kube_actors.node.agent import NodeAgent
 from kube_actors.node.config import NodeConfig
-from kube_actors.node.machine import read_machine
+from kube_actors.node.machine.facts import read_machine
 from kube_actors.node.runtime.interface import Runtime
 from kube_actors.node.server import NodeServer
 from kube_actors.node.surroundings import Surroundings

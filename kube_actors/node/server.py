@@ -12,9 +12,9 @@ from typing import Any
 from kube_actors.aio.clock import Clock
 from kube_actors.api.errors import Forbidden, Unauthorized, not_found
 from kube_actors.node.config import NodeConfig
-from kube_actors.node.pod_manager import PodManager
+from kube_actors.node.machine.stats import Statistics
+from kube_actors.node.pods.manager import PodManager
 from kube_actors.node.runtime.interface import Runtime, Simulation
-from kube_actors.node.stats import Statistics
 from kube_actors.node.streams.dial import dial
 from kube_actors.node.streams.exec import attach, execute
 from kube_actors.node.streams.logs import stream_logs

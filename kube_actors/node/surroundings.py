@@ -13,7 +13,7 @@ from kube_actors.client.events import EventRecorder, Recorder
 from kube_actors.client.informer import Handler, Informer
 from kube_actors.client.interface import Client
 from kube_actors.node.config import NodeConfig
-from kube_actors.node.machine import Machine, read_machine
+from kube_actors.node.machine.facts import Machine, read_machine
 from kube_actors.node.server import NodeServer
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 
 from kube_actors.api import Obj
 from kube_actors.node.agent import NodeAgent
-from kube_actors.node.stats import Statistics
+from kube_actors.node.machine.stats import Statistics
 from tests.benchmarks.docker_pods import Pods, cpu_seconds, docker_cluster, sleeper, watched
 from tests.e2e.lab import DockerLab
 

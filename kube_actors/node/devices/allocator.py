@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from kube_actors.api import Obj
 from kube_actors.api.quantity import to_int
-from kube_actors.node.actions import Failure
-from kube_actors.node.resources import limit_of
+from kube_actors.node.containers.resources import limit_of
+from kube_actors.node.pods.actions import Failure
+from kube_actors.node.pods.view import Role, specs
 from kube_actors.node.runtime.interface import DeviceGrant
-from kube_actors.node.view import Role, specs
 
 UNEXPECTED = "UnexpectedAdmissionError"
 

@@ -14,15 +14,15 @@ from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.api.meta import key_of, uid_of
-from kube_actors.node.actions import Failure
-from kube_actors.node.disk import disk_use
+from kube_actors.node.containers.resources import BEST_EFFORT, qos_class
 from kube_actors.node.eviction.ranking import Use, is_evictable, message, ranked
 from kube_actors.node.eviction.signals import Signals
 from kube_actors.node.eviction.storage import limits_containers, local_volumes, outgrown
 from kube_actors.node.eviction.thresholds import CONDITIONS, RESOURCES, Threshold
-from kube_actors.node.resources import BEST_EFFORT, qos_class
+from kube_actors.node.machine.disk import disk_use
+from kube_actors.node.pods.actions import Failure
 from kube_actors.node.runtime.interface import ContainerState, PodRecord, Runtime, RuntimeFailure
-from kube_actors.node.status import EVICTED
+from kube_actors.node.status.pod_status import EVICTED
 
 log = structlog.get_logger(__name__)
 

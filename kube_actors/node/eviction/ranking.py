@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from kube_actors.api import Obj, quantity
 from kube_actors.api.meta import get_path, is_deleting, uid_of
-from kube_actors.node.resources import request_of
-from kube_actors.node.static_pods import is_static
+from kube_actors.node.containers.resources import request_of
+from kube_actors.node.pods.static_pods import is_static
 
 # PriorityClass system-cluster-critical and above.
 CRITICAL = 2_000_000_000

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from kube_actors.api import Obj, quantity
 from kube_actors.api.quota import pod_resources
-from kube_actors.node.disk import disk_use
-from kube_actors.node.resources import limit_of
+from kube_actors.node.containers.resources import limit_of
+from kube_actors.node.machine.disk import disk_use
 
 RESOURCE = "ephemeral-storage"
 

@@ -17,10 +17,10 @@ import structlog
 
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj
-from kube_actors.node.backoff import INITIAL, BackoffEntry, advanced, ready_at
+from kube_actors.node.containers.references import References
 from kube_actors.node.images.credentials import Login, logins
 from kube_actors.node.images.pulled import PulledImages
-from kube_actors.node.references import References
+from kube_actors.node.pods.backoff import INITIAL, BackoffEntry, advanced, ready_at
 from kube_actors.node.runtime.interface import Image, ImageFailure, Runtime
 
 log = structlog.get_logger(__name__)

@@ -10,11 +10,11 @@ from functools import partial
 from kube_actors.aio.clock import Clock
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
-from kube_actors.node.facts import Probed
+from kube_actors.node.pods.facts import Probed
+from kube_actors.node.pods.view import ContainerView, PodView, Role
 from kube_actors.node.prober.checks import Result
 from kube_actors.node.prober.container import ContainerChecks
 from kube_actors.node.prober.worker import KINDS, LIVENESS, READINESS, STARTUP, ProbeSettings, ProbeWorker
-from kube_actors.node.view import ContainerView, PodView, Role
 
 OnChange = Callable[[str], None]
 # (pod, container name, type, reason, message)

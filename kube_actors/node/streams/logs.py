@@ -8,9 +8,9 @@ from typing import Any
 
 from kube_actors.aio.clock import parse_rfc3339
 from kube_actors.api.errors import BadRequest
+from kube_actors.node.pods.view import Run
 from kube_actors.node.runtime.interface import LogOptions, NoSuchContainer
 from kube_actors.node.streams.target import Target, Targets, waiting_reason
-from kube_actors.node.view import Run
 from kube_actors.rpc.pb import api_pb2 as pb
 
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from kube_actors.api import Obj
 from kube_actors.api.errors import BadRequest, InternalError, not_found
-from kube_actors.node.container_status import Frame, container_status
-from kube_actors.node.facts import Facts
-from kube_actors.node.pod_manager import PodManager
+from kube_actors.node.pods.facts import Facts
+from kube_actors.node.pods.manager import PodManager
+from kube_actors.node.pods.view import ContainerView, PodView, Run, specs, view_pod
 from kube_actors.node.runtime.interface import Runtime
-from kube_actors.node.view import ContainerView, PodView, Run, specs, view_pod
+from kube_actors.node.status.container_status import Frame, container_status
 
 DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kube_actors.api import Obj
-from kube_actors.node.references import References
+from kube_actors.node.containers.references import References
 from kube_actors.node.volumes.tokens import Tokens
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kube_actors.api import Obj
-from kube_actors.node.field_refs import field_value, resource_value
+from kube_actors.node.containers.field_refs import field_value, resource_value
 from kube_actors.node.volumes.atomic_writer import write_atomically
 from kube_actors.node.volumes.context import VolumeContext
 from kube_actors.node.volumes.ownership import group_of

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kube_actors.api import Obj
 from kube_actors.api.quantity import to_int
-from kube_actors.node.resources import limit_of
+from kube_actors.node.containers.resources import limit_of
 from kube_actors.node.volumes.context import VolumeContext
 from kube_actors.node.volumes.ownership import give, group_of
 from kube_actors.node.volumes.payload import VolumeFailure

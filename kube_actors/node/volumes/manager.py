@@ -9,10 +9,10 @@ from pathlib import Path
 
 from kube_actors.api import Obj
 from kube_actors.api.errors import ApiError
-from kube_actors.node.container_status import full_name
-from kube_actors.node.environment import ConfigFailure
-from kube_actors.node.references import References
+from kube_actors.node.containers.environment import ConfigFailure
+from kube_actors.node.containers.references import References
 from kube_actors.node.runtime.interface import BlockDevice, Mount
+from kube_actors.node.status.container_status import full_name
 from kube_actors.node.volumes import (
     config_map,
     downward_api,

@@ -13,8 +13,8 @@ from pathlib import Path, PurePosixPath
 import structlog
 
 from kube_actors.api import Obj
-from kube_actors.node.environment import ConfigFailure
-from kube_actors.node.expansion import expand
+from kube_actors.node.containers.environment import ConfigFailure
+from kube_actors.node.containers.expansion import expand
 
 log = structlog.get_logger(__name__)
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from kube_actors.node.confinement import refuses
+from kube_actors.node.containers.confinement import refuses
+from kube_actors.node.containers.security import security_of
+from kube_actors.node.containers.sysctls import dotted, forbidden, problem
 from kube_actors.node.runtime.interface import Image, RuntimeFailure
-from kube_actors.node.security import security_of
-from kube_actors.node.sysctls import dotted, forbidden, problem
 from tests.unit.node.conftest import make_pod
 
 

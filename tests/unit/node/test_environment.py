@@ -10,8 +10,8 @@ import pytest
 
 from kube_actors.api import Obj
 from kube_actors.node.config import NodeConfig
-from kube_actors.node.dns import Resolver, parse_resolv_conf, resolver_of
-from kube_actors.node.environment import (
+from kube_actors.node.containers.dns import Resolver, parse_resolv_conf, resolver_of
+from kube_actors.node.containers.environment import (
     CONFIG_MAP,
     SECRET,
     ConfigFailure,
@@ -21,13 +21,13 @@ from kube_actors.node.environment import (
     service_variables,
     sources_of,
 )
-from kube_actors.node.expansion import expand
-from kube_actors.node.field_refs import PodAddresses, field_value, resource_value
-from kube_actors.node.ipam import AddressPool
-from kube_actors.node.resources import limits_of, oom_score_adj, qos_class
+from kube_actors.node.containers.expansion import expand
+from kube_actors.node.containers.field_refs import PodAddresses, field_value, resource_value
+from kube_actors.node.containers.resources import limits_of, oom_score_adj, qos_class
+from kube_actors.node.containers.sandbox import sandbox_spec
+from kube_actors.node.containers.security import security_of
+from kube_actors.node.machine.ipam import AddressPool
 from kube_actors.node.runtime.interface import Image, Limits, RuntimeFailure
-from kube_actors.node.sandbox import sandbox_spec
-from kube_actors.node.security import security_of
 
 from .conftest import make_pod
 

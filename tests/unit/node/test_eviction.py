@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from kube_actors.aio.clock import LoopClock
 from kube_actors.api import Obj
 from kube_actors.api.errors import ConfigError
-from kube_actors.node.actions import Failure
 from kube_actors.node.eviction.manager import EvictionManager
 from kube_actors.node.eviction.ranking import Use, message, ranked
 from kube_actors.node.eviction.signals import MEMORY, NODE_FS, Level, read_signals
 from kube_actors.node.eviction.storage import outgrown
 from kube_actors.node.eviction.thresholds import Threshold, parse
+from kube_actors.node.pods.actions import Failure
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, ContainerStats, PodRecord
 
 TRANSITION_SECONDS = 300.0

@@ -7,7 +7,7 @@ from typing import Any
 
 from kube_actors.api import Obj
 from kube_actors.node.config import NodeConfig
-from kube_actors.node.hosts import STANDARD, hosts_mount, hosts_text
+from kube_actors.node.containers.hosts import STANDARD, hosts_mount, hosts_text
 
 CONFIG = NodeConfig(name="node-1", root_dir=Path("/nowhere"))
 

@@ -8,18 +8,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kube_actors.api import Obj
-from kube_actors.node.actions import (
+from kube_actors.node.pods.actions import (
     CreateSandbox,
     KillContainer,
     RemoveContainer,
     RemoveSandbox,
     StartContainer,
 )
-from kube_actors.node.backoff import BackoffEntry
-from kube_actors.node.facts import Facts, Probed, Waiting
-from kube_actors.node.plan import plan_pod
+from kube_actors.node.pods.backoff import BackoffEntry
+from kube_actors.node.pods.facts import Facts, Probed, Waiting
+from kube_actors.node.pods.plan import plan_pod
+from kube_actors.node.pods.view import view_pod
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, PodRecord
-from kube_actors.node.view import view_pod
 
 from .conftest import make_pod
 

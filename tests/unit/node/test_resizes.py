@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from kube_actors.api import Obj
 from kube_actors.api.pods import accounted, requests_of
 from kube_actors.api.resources import EVENTS, PODS
-from kube_actors.node.actions import KillContainer, ResizeContainers
-from kube_actors.node.facts import Facts
-from kube_actors.node.grants import remembered, wanted, with_grant
-from kube_actors.node.plan import plan_pod, spec_hash
-from kube_actors.node.resize_state import Progress, ResizeState
-from kube_actors.node.resizes import judge
-from kube_actors.node.resources import applied, limits_of
+from kube_actors.node.containers.resources import applied, limits_of
+from kube_actors.node.pods.actions import KillContainer, ResizeContainers
+from kube_actors.node.pods.facts import Facts
+from kube_actors.node.pods.plan import plan_pod, spec_hash
+from kube_actors.node.pods.view import view_pod
+from kube_actors.node.resize.grants import remembered, wanted, with_grant
+from kube_actors.node.resize.resizes import judge
+from kube_actors.node.resize.state import Progress, ResizeState
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, Limits, PodRecord, RuntimeFailure
 from kube_actors.node.runtime.simulated import Behaviour, Rule, SimulatedConfig
-from kube_actors.node.view import view_pod
 
 from .conftest import MakeWorld, World, make_pod
 

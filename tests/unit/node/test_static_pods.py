@@ -12,7 +12,7 @@ import yaml
 from kube_actors.api.meta import annotations_of
 from kube_actors.api.resources import PODS
 from kube_actors.node.agent import NodeAgent
-from kube_actors.node.static_pods import MIRROR, read_folder, static_pod
+from kube_actors.node.pods.static_pods import MIRROR, read_folder, static_pod
 
 from .conftest import NODE, MakeWorld, World
 

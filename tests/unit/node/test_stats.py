@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from kube_actors.node.eviction.signals import MEMORY, NODE_FS, PIDS, Level
-from kube_actors.node.machine_use import cpu_nanoseconds, shown
+from kube_actors.node.machine.stats import Statistics
+from kube_actors.node.machine.use import cpu_nanoseconds, shown
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, ContainerStats, PodRecord
-from kube_actors.node.stats import Statistics
 
 SECOND = 1_000_000_000
 

@@ -8,13 +8,13 @@ import pytest
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
-from kube_actors.node.actions import Failure
-from kube_actors.node.backoff import BackoffEntry
-from kube_actors.node.facts import Facts, Probed, Waiting
+from kube_actors.node.pods.actions import Failure
+from kube_actors.node.pods.backoff import BackoffEntry
+from kube_actors.node.pods.facts import Facts, Probed, Waiting
+from kube_actors.node.pods.view import view_pod
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, PodRecord
-from kube_actors.node.status import Situation, pod_status
-from kube_actors.node.status_manager import changes
-from kube_actors.node.view import view_pod
+from kube_actors.node.status.manager import changes
+from kube_actors.node.status.pod_status import Situation, pod_status
 
 from .conftest import make_pod
 

@@ -14,8 +14,8 @@ from kube_actors.api import Obj
 from kube_actors.api.errors import NotFound
 from kube_actors.api.resources import CONFIGMAPS, SERVICE_ACCOUNTS
 from kube_actors.client.testing import FakeKubeClient
-from kube_actors.node.environment import ConfigFailure
-from kube_actors.node.references import References
+from kube_actors.node.containers.environment import ConfigFailure
+from kube_actors.node.containers.references import References
 from kube_actors.node.volumes.atomic_writer import write_atomically
 from kube_actors.node.volumes.empty_dir import memory_size
 from kube_actors.node.volumes.manager import Volumes

@@ -15,7 +15,7 @@ import structlog
 
 from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.api.errors import ConfigError
-from kube_actors.node.disk import disk_use
+from kube_actors.node.machine.disk import disk_use
 from kube_actors.node.runtime.interface import (
     NO_USER_NAMESPACES,
     ContainerSpec,

@@ -9,7 +9,7 @@ from typing import Any
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj, encoding
-from kube_actors.node.machine_use import machine_use
+from kube_actors.node.machine.use import machine_use
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, PodRecord, Runtime, RuntimeFailure
 
 

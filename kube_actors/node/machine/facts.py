@@ -8,7 +8,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from kube_actors.node.dns import Resolver, parse_resolv_conf
+from kube_actors.node.containers.dns import Resolver, parse_resolv_conf
 
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
 

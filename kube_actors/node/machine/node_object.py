@@ -11,7 +11,7 @@ from kube_actors.api.quantity import canonical, compare, sub, to_int
 from kube_actors.node.config import KUBELET_VERSION, NodeConfig
 from kube_actors.node.eviction.signals import MEMORY, NODE_FS, Level
 from kube_actors.node.eviction.thresholds import parse as parse_thresholds
-from kube_actors.node.machine import Machine
+from kube_actors.node.machine.facts import Machine
 from kube_actors.node.runtime.interface import Image
 
 # Kubernetes shows this many images of a node, the largest first.

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
-from kube_actors.node.container_status import has_started, is_ready
-from kube_actors.node.facts import Facts
-from kube_actors.node.resize_state import IN_PROGRESS, PENDING, resize_conditions
-from kube_actors.node.view import ContainerView, PodView, Role
+from kube_actors.node.pods.facts import Facts
+from kube_actors.node.pods.view import ContainerView, PodView, Role
+from kube_actors.node.resize.state import IN_PROGRESS, PENDING, resize_conditions
+from kube_actors.node.status.container_status import has_started, is_ready
 
 SUCCEEDED, FAILED = "Succeeded", "Failed"
 OWNED = (

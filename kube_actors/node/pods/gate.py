@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 
 from kube_actors.api import Obj
 from kube_actors.api.meta import uid_of
-from kube_actors.node.actions import Failure
-from kube_actors.node.admission import admit
-from kube_actors.node.conditions import FAILED, SUCCEEDED
 from kube_actors.node.devices.allocator import Allocator
+from kube_actors.node.pods.actions import Failure
+from kube_actors.node.pods.admission import admit
+from kube_actors.node.status.conditions import FAILED, SUCCEEDED
 
 Refuses = Callable[[Obj], Failure | None]
 

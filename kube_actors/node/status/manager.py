@@ -21,9 +21,9 @@ from kube_actors.api import Obj
 from kube_actors.api.errors import ApiError, Conflict, NotFound
 from kube_actors.api.resources import PODS
 from kube_actors.client.interface import Client
-from kube_actors.node.conditions import with_others
-from kube_actors.node.static_pods import is_static
-from kube_actors.node.status import OWNED_FIELDS
+from kube_actors.node.pods.static_pods import is_static
+from kube_actors.node.status.conditions import with_others
+from kube_actors.node.status.pod_status import OWNED_FIELDS
 from kube_actors.rpc.errors import RpcError
 
 log = structlog.get_logger(__name__)

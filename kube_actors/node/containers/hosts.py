@@ -6,8 +6,8 @@ from pathlib import Path
 
 from kube_actors.api import Obj
 from kube_actors.node.config import NodeConfig
+from kube_actors.node.containers.sandbox import domain_of, hostname_of
 from kube_actors.node.runtime.interface import Mount
-from kube_actors.node.sandbox import domain_of, hostname_of
 
 PATH = "/etc/hosts"
 HEADER = "# Kubernetes-managed hosts file.\n"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kube_actors.api import Obj
-from kube_actors.node.backoff import BackoffEntry, advanced
-from kube_actors.node.facts import Facts, Probed, Waiting
-from kube_actors.node.resize_state import NO_RESIZE, ResizeState
+from kube_actors.node.pods.backoff import BackoffEntry, advanced
+from kube_actors.node.pods.facts import Facts, Probed, Waiting
+from kube_actors.node.resize.state import NO_RESIZE, ResizeState
 from kube_actors.node.runtime.interface import Limits
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from kube_actors.node.backoff import BackoffEntry
-from kube_actors.node.resize_state import NO_RESIZE, ResizeState
+from kube_actors.node.pods.backoff import BackoffEntry
+from kube_actors.node.resize.state import NO_RESIZE, ResizeState
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 
 from kube_actors.api import Obj
-from kube_actors.node.environment import (
+from kube_actors.node.containers.environment import (
     CONFIG_MAP,
     EnvironmentInputs,
     Source,
@@ -14,14 +14,14 @@ from kube_actors.node.environment import (
     service_variables,
     sources_of,
 )
-from kube_actors.node.expansion import expand_all
-from kube_actors.node.field_refs import PodAddresses
+from kube_actors.node.containers.expansion import expand_all
+from kube_actors.node.containers.field_refs import PodAddresses
+from kube_actors.node.containers.references import References
+from kube_actors.node.containers.resources import limits_of, oom_score_adj
+from kube_actors.node.containers.security import security_of
 from kube_actors.node.images.pulled import image_ref
-from kube_actors.node.plan import spec_hash
-from kube_actors.node.references import References
-from kube_actors.node.resources import limits_of, oom_score_adj
+from kube_actors.node.pods.plan import spec_hash
 from kube_actors.node.runtime.interface import BlockDevice, ContainerSpec, DeviceGrant, Image, Mount
-from kube_actors.node.security import security_of
 
 ServiceLister = Callable[[], Awaitable[Iterable[Obj]]]
 

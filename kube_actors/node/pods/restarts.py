@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kube_actors.api import Obj
-from kube_actors.node.view import ContainerView, Role, Run
+from kube_actors.node.pods.view import ContainerView, Role, Run
 
 ALWAYS, ON_FAILURE, NEVER = "Always", "OnFailure", "Never"
 

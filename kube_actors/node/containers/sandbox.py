@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kube_actors.api import Obj
 from kube_actors.node.config import NodeConfig
-from kube_actors.node.dns import Resolver, resolver_of
+from kube_actors.node.containers.dns import Resolver, resolver_of
 from kube_actors.node.runtime.interface import DeviceGrant, PortMapping, SandboxSpec
 
 MAX_HOSTNAME = 63

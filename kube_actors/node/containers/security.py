@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from kube_actors.api import Obj
-from kube_actors.node.container_status import full_name
-from kube_actors.node.environment import ConfigFailure
+from kube_actors.node.containers.environment import ConfigFailure
 from kube_actors.node.runtime.interface import UNCONFINED, Image, RuntimeFailure, Security
+from kube_actors.node.status.container_status import full_name
 
 
 def security_of(pod: Obj, container: Obj, image: Image, seccomp_folder: Path) -> Security:

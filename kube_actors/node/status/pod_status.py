@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
-from kube_actors.node.actions import Failure
-from kube_actors.node.conditions import DISRUPTION_TARGET, FAILED, SUCCEEDED, pod_conditions
-from kube_actors.node.container_status import Frame, container_status, has_started
-from kube_actors.node.facts import Facts
-from kube_actors.node.plan import restart_policy
-from kube_actors.node.resources import qos_class
-from kube_actors.node.restarts import NEVER, policy_of, restarts
-from kube_actors.node.view import ContainerView, PodView, Role
+from kube_actors.node.containers.resources import qos_class
+from kube_actors.node.pods.actions import Failure
+from kube_actors.node.pods.facts import Facts
+from kube_actors.node.pods.plan import restart_policy
+from kube_actors.node.pods.restarts import NEVER, policy_of, restarts
+from kube_actors.node.pods.view import ContainerView, PodView, Role
+from kube_actors.node.status.conditions import DISRUPTION_TARGET, FAILED, SUCCEEDED, pod_conditions
+from kube_actors.node.status.container_status import Frame, container_status, has_started
 
 PENDING, RUNNING = "Pending", "Running"
 TERMINAL = (SUCCEEDED, FAILED)

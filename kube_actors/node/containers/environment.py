@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kube_actors.api import Obj
-from kube_actors.node.expansion import expand
-from kube_actors.node.field_refs import PodAddresses, field_value, resource_value
+from kube_actors.node.containers.expansion import expand
+from kube_actors.node.containers.field_refs import PodAddresses, field_value, resource_value
 
 CONFIG_MAP, SECRET = "configmap", "secret"
 _TITLES = {CONFIG_MAP: "ConfigMap", SECRET: "Secret"}

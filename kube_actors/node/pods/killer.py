@@ -11,11 +11,11 @@ import structlog
 
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj
-from kube_actors.node.container_status import full_name
-from kube_actors.node.hooks import Hooks
 from kube_actors.node.node_events import NORMAL, WARNING, PodEvents
+from kube_actors.node.pods.hooks import Hooks
+from kube_actors.node.pods.view import ContainerView, PodView, Role
 from kube_actors.node.runtime.interface import NoSuchContainer, Runtime
-from kube_actors.node.view import ContainerView, PodView, Role
+from kube_actors.node.status.container_status import full_name
 
 log = structlog.get_logger(__name__)
 

@@ -10,7 +10,20 @@ import structlog
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj
 from kube_actors.api.errors import ApiError
-from kube_actors.node.actions import (
+from kube_actors.node.config import NodeConfig
+from kube_actors.node.containers.dns import Resolver
+from kube_actors.node.containers.environment import ConfigFailure
+from kube_actors.node.containers.field_refs import PodAddresses
+from kube_actors.node.containers.hosts import hosts_mount
+from kube_actors.node.containers.resources import memory_limit
+from kube_actors.node.containers.sandbox import sandbox_spec
+from kube_actors.node.containers.spec import ContainerSpecs
+from kube_actors.node.devices.allocator import Allocator
+from kube_actors.node.images.manager import Images, ImageUnavailable
+from kube_actors.node.images.volume import ImageVolumes
+from kube_actors.node.machine.ipam import AddressPool
+from kube_actors.node.node_events import NORMAL, WARNING, PodEvents
+from kube_actors.node.pods.actions import (
     Action,
     CreateSandbox,
     KillContainer,
@@ -19,28 +32,15 @@ from kube_actors.node.actions import (
     ResizeContainers,
     StartContainer,
 )
-from kube_actors.node.config import NodeConfig
-from kube_actors.node.container_spec import ContainerSpecs
-from kube_actors.node.container_status import full_name
-from kube_actors.node.devices.allocator import Allocator
-from kube_actors.node.dns import Resolver
-from kube_actors.node.environment import ConfigFailure
-from kube_actors.node.facts import Waiting
-from kube_actors.node.field_refs import PodAddresses
-from kube_actors.node.hooks import Hooks
-from kube_actors.node.hosts import hosts_mount
-from kube_actors.node.images.manager import Images, ImageUnavailable
-from kube_actors.node.images.volume import ImageVolumes
-from kube_actors.node.ipam import AddressPool
-from kube_actors.node.killer import Killer, grace_of
-from kube_actors.node.memory import PodMemory
-from kube_actors.node.node_events import NORMAL, WARNING, PodEvents
-from kube_actors.node.resizes import Resizes, too_small
-from kube_actors.node.resources import memory_limit
+from kube_actors.node.pods.facts import Waiting
+from kube_actors.node.pods.hooks import Hooks
+from kube_actors.node.pods.killer import Killer, grace_of
+from kube_actors.node.pods.memory import PodMemory
+from kube_actors.node.pods.termination_message import message_mount
+from kube_actors.node.pods.view import PodView, specs
+from kube_actors.node.resize.resizes import Resizes, too_small
 from kube_actors.node.runtime.interface import BlockDevice, Mount, NoSuchContainer, Runtime, RuntimeFailure, Simulation
-from kube_actors.node.sandbox import sandbox_spec
-from kube_actors.node.termination_message import message_mount
-from kube_actors.node.view import PodView, specs
+from kube_actors.node.status.container_status import full_name
 from kube_actors.node.volumes.manager import Volumes
 from kube_actors.node.volumes.payload import VolumeFailure
 from kube_actors.rpc.errors import RpcError

@@ -20,8 +20,8 @@ from kube_actors.api.errors import AlreadyExists, ApiError, KubeActorsError, Not
 from kube_actors.api.resources import LEASES, NODES
 from kube_actors.client.interface import Client
 from kube_actors.node.config import NodeConfig
-from kube_actors.node.machine import Machine
-from kube_actors.node.node_object import (
+from kube_actors.node.machine.facts import Machine
+from kube_actors.node.machine.node_object import (
     Observed,
     changed_labels,
     node_object,

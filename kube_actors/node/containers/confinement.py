@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from kube_actors.api import Obj
-from kube_actors.node.actions import Failure
-from kube_actors.node.sysctls import forbidden
-from kube_actors.node.view import specs
+from kube_actors.node.containers.sysctls import forbidden
+from kube_actors.node.pods.actions import Failure
+from kube_actors.node.pods.view import specs
 
 _REJECTED = "Pod was rejected: "
 

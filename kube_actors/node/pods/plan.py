@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 
 from kube_actors.aio.clock import parse_rfc3339
 from kube_actors.api import Obj
-from kube_actors.node.actions import (
+from kube_actors.node.containers.resources import limits_of
+from kube_actors.node.pods.actions import (
     Action,
     BackingOff,
     CreateSandbox,
@@ -27,11 +28,10 @@ from kube_actors.node.actions import (
     StartContainer,
     Update,
 )
-from kube_actors.node.backoff import ready_at
-from kube_actors.node.facts import HEALTHY, Facts
-from kube_actors.node.resources import limits_of
-from kube_actors.node.restarts import ALWAYS, restarts
-from kube_actors.node.view import ContainerView, PodView, Role
+from kube_actors.node.pods.backoff import ready_at
+from kube_actors.node.pods.facts import HEALTHY, Facts
+from kube_actors.node.pods.restarts import ALWAYS, restarts
+from kube_actors.node.pods.view import ContainerView, PodView, Role
 
 DEADLINE_EXCEEDED = Failure("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 

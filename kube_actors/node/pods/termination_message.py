@@ -6,8 +6,8 @@ from contextlib import aclosing
 from pathlib import Path
 
 from kube_actors.api import Obj
+from kube_actors.node.pods.view import Run
 from kube_actors.node.runtime.interface import LogOptions, Mount, Runtime, RuntimeFailure
-from kube_actors.node.view import Run
 
 MAX_BYTES = 4096
 LOG_LINES, LOG_BYTES = 80, 2048

@@ -27,22 +27,22 @@ from kube_actors.aio.backoff import Backoff
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
-from kube_actors.node.actions import Failure, Plan
-from kube_actors.node.conditions import with_others
-from kube_actors.node.container_status import full_name
-from kube_actors.node.executor import Executor, Parts
-from kube_actors.node.facts import Facts
-from kube_actors.node.killer import grace_of
-from kube_actors.node.memory import PodMemory, shown_of
 from kube_actors.node.node_events import NORMAL, WARNING
-from kube_actors.node.plan import plan_pod
+from kube_actors.node.pods.actions import Failure, Plan
+from kube_actors.node.pods.executor import Executor, Parts
+from kube_actors.node.pods.facts import Facts
+from kube_actors.node.pods.killer import grace_of
+from kube_actors.node.pods.memory import PodMemory, shown_of
+from kube_actors.node.pods.plan import plan_pod
+from kube_actors.node.pods.termination_message import read_message
+from kube_actors.node.pods.view import PodView, view_pod
 from kube_actors.node.prober.manager import Prober
-from kube_actors.node.resizes import Resizes
+from kube_actors.node.resize.resizes import Resizes
 from kube_actors.node.runtime.interface import PodRecord, RuntimeFailure, Simulation
-from kube_actors.node.status import TERMINAL, Situation, pod_status
-from kube_actors.node.status_manager import StatusManager
-from kube_actors.node.termination_message import read_message
-from kube_actors.node.view import PodView, view_pod
+from kube_actors.node.status.conditions import with_others
+from kube_actors.node.status.container_status import full_name
+from kube_actors.node.status.manager import StatusManager
+from kube_actors.node.status.pod_status import TERMINAL, Situation, pod_status
 from kube_actors.node.volumes.payload import VolumeFailure
 
 log = structlog.get_logger(__name__)

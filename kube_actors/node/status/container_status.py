@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
-from kube_actors.node.backoff import duration, ready_at
-from kube_actors.node.facts import HEALTHY, Facts
-from kube_actors.node.resources import applied
-from kube_actors.node.restarts import restarts
-from kube_actors.node.view import START_ERROR, ContainerView, Role, Run
+from kube_actors.node.containers.resources import applied
+from kube_actors.node.pods.backoff import duration, ready_at
+from kube_actors.node.pods.facts import HEALTHY, Facts
+from kube_actors.node.pods.restarts import restarts
+from kube_actors.node.pods.view import START_ERROR, ContainerView, Role, Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,12 +19,12 @@ from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj
 from kube_actors.api.meta import uid_of
 from kube_actors.api.pods import requests_of
-from kube_actors.node.admission import lacking, too_much
-from kube_actors.node.grants import Grant, remembered, wanted, with_grant
+from kube_actors.node.containers.resources import GUARANTEED, qos_class
 from kube_actors.node.node_events import NORMAL, WARNING, PodEvents
-from kube_actors.node.resize_state import DEFERRED, INFEASIBLE, NO_RESIZE, Pending, Progress, ResizeState, state_of
-from kube_actors.node.resources import GUARANTEED, qos_class
-from kube_actors.node.static_pods import is_static
+from kube_actors.node.pods.admission import lacking, too_much
+from kube_actors.node.pods.static_pods import is_static
+from kube_actors.node.resize.grants import Grant, remembered, wanted, with_grant
+from kube_actors.node.resize.state import DEFERRED, INFEASIBLE, NO_RESIZE, Pending, Progress, ResizeState, state_of
 
 # How long a resize that failed waits for its next attempt: kubelet's backOffPeriod.
 RETRY_SECONDS = 10.0

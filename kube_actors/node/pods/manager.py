@@ -15,17 +15,17 @@ from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.api.meta import key_of, uid_of
-from kube_actors.node.actions import Failure
-from kube_actors.node.admission import NODE_AFFINITY
-from kube_actors.node.executor import Parts
-from kube_actors.node.gate import Gate
 from kube_actors.node.node_events import WARNING
-from kube_actors.node.pod_worker import Phase, PodWorker
+from kube_actors.node.pods.actions import Failure
+from kube_actors.node.pods.admission import NODE_AFFINITY
+from kube_actors.node.pods.executor import Parts
+from kube_actors.node.pods.gate import Gate
+from kube_actors.node.pods.static_pods import is_static
+from kube_actors.node.pods.worker import Phase, PodWorker
 from kube_actors.node.prober.manager import Prober
-from kube_actors.node.resizes import Resizes
+from kube_actors.node.resize.resizes import Resizes
 from kube_actors.node.runtime.interface import ContainerState, PodRecord
-from kube_actors.node.static_pods import is_static
-from kube_actors.node.status_manager import StatusManager
+from kube_actors.node.status.manager import StatusManager
 
 log = structlog.get_logger(__name__)
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from kube_actors.api import Obj
 from kube_actors.api.pods import accounted, amounts_of, requests_of
-from kube_actors.node.actions import Failure
-from kube_actors.node.conditions import FAILED, SUCCEEDED
+from kube_actors.node.pods.actions import Failure
+from kube_actors.node.status.conditions import FAILED, SUCCEEDED
 
 _RESOURCES = ("cpu", "memory", "ephemeral-storage")
 NODE_AFFINITY = "NodeAffinity"

@@ -1,0 +1,1 @@
+"""What a container and its sandbox are made from: environment, addresses, resources, security."""

@@ -1,0 +1,1 @@
+"""What the node is and has, and how the API hears of it."""
