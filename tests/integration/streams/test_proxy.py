@@ -23,7 +23,10 @@ SWITCH = """
 import os, socketserver
 class Handler(socketserver.StreamRequestHandler):
     def handle(self):
-        head = b"".join(iter(self.rfile.readline, b"\\r\\n"))
+        head = b""
+        # A probe of the port connects and says nothing.
+        while (line := self.rfile.readline()) not in (b"", b"\\r\\n"):
+            head += line
         if b"Authorization" in head or b"Upgrade: shout" not in head:
             self.wfile.write(b"HTTP/1.1 403 Forbidden\\r\\nContent-Length: 2\\r\\n\\r\\nno")
             return
