@@ -230,6 +230,7 @@ class DockerLab:
         """What is left of the lab after `stop()`."""
         left = [f"mount {mount}" for mount in self._mounts()]
         left += [f"process {pid}" for pid in self.processes()]
+        left += [f"process {pid} of a container" for pid in self._contained()]
         if Path(f"/var/run/netns/{self.name}").exists():
             left.append(f"network namespace {self.name}")
         if self.folder.exists():
@@ -251,16 +252,39 @@ class DockerLab:
                 continue
         return found
 
+    def _contained(self) -> list[int]:
+        """Processes whose root is a layer in this lab's folder."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                mounts = (entry / "mounts").read_text().splitlines() if entry.name.isdigit() else []
+            except OSError:
+                continue
+            roots = [line for line in mounts if line.split()[1] == "/"]
+            found += [int(entry.name)] if any(str(self.folder) in root for root in roots) else []
+        return found
+
     def _end_orphans(self) -> None:
-        """What a killed dockerd leaves: its containerd and the shims, whose end takes their containers along."""
+        """What a killed dockerd leaves: its containerd, the shims, and the containers, which outlive their shims."""
         deadline = time.monotonic() + STOP_SECONDS
         while (left := self.processes()) and time.monotonic() < deadline:
-            for pid in left:
+            for pid in [*_children(left), *left]:
                 try:
                     os.kill(pid, signal.SIGKILL)
                 except ProcessLookupError:
                     continue
             time.sleep(0.05)
+
+
+def _children(parents: Sequence[int]) -> list[int]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and int((entry / "stat").read_text().rpartition(")")[2].split()[1]) in parents:
+                found.append(int(entry.name))
+        except OSError:
+            continue
+    return found
 
 
 def _command_line(pid: int) -> bytes:
