@@ -8,129 +8,40 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import signal
 import subprocess
-import sys
-import tempfile
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
-from tests.e2e.lab import BUSYBOX_IMAGE
+import pytest
 
-T = TypeVar("T")
-START_SECONDS = 90.0
-# Generous: a condition that holds ends the wait, and CI's machine may be busy.
-PATIENCE = 60.0
+from tests.e2e.lab import BUSYBOX_IMAGE, DockerLab, why_not
+from tests.kactl_cluster import KactlCluster, kactl, until
+
 # Docker's own, and the one for the pods.
 NETWORKS = {"bridge", "host", "none", "kube-actors-default"}
 
 
-def until(look: Callable[[], T], what: str = "", seconds: float = PATIENCE) -> T:
-    """The first result of `look` that is true. A failed assertion or kubectl counts as not yet."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            found, last = look(), ""
-        except AssertionError as error:
-            found, last = None, str(error)
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"not within {seconds:.0f} s: {what} {last or found!r}"
-        time.sleep(0.1)
-
-
-class DockerCluster:
+class DockerCluster(KactlCluster):
     """`lab` is a DockerLab that runs and has the busybox image. `config` is YAML for `kactl up -f`."""
 
     def __init__(self, lab: Any, config: str = "") -> None:
+        super().__init__("ka-e2e-")
         self.lab = lab
-        self.folder = Path(tempfile.mkdtemp(prefix="ka-e2e-"))
-        self.kubeconfig = self.folder / "kubeconfig"
-        self.log, self.data = self.folder / "kactl.log", self.folder / "data"
         self._config = self.folder / "config.yaml" if config else None
         if self._config is not None:
             self._config.write_text(config)
-        self._process: subprocess.Popen[bytes] | None = None
 
-    @property
-    def node_folder(self) -> Path:
-        """Where the one node keeps its pods' files."""
-        return next((self.data / "nodes").iterdir())
-
-    def start(self) -> None:
-        """Returns when the node is Ready and pods can be created. May follow `stop` or `kill`: the objects are back."""
+    def up_command(self) -> list[str]:
         chosen = ["-f", str(self._config)] if self._config is not None else ["--runtime", "docker", "--api-port", "0"]
-        command: tuple[str, ...] = ("-m", "kube_actors_cli.main", "up", "--embedded", *chosen, "--data", str(self.data))
-        command += ("--kubeconfig", str(self.kubeconfig))
-        self.kubeconfig.unlink(missing_ok=True)
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self.command(sys.executable, *command), stdout=log, stderr=log)
-        until(self._is_up, "the cluster is up", START_SECONDS)
-
-    def _is_up(self) -> bool:
-        process = self._process
-        if process is None or process.poll() is not None:
-            raise RuntimeError(f"kactl up has ended:\n{self.log.read_text()[-3000:]}")
-        if not self.kubeconfig.exists():
-            return False
-        ready = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
-        return self.kubectl("get", "nodes", "-o", ready) == "True" and bool(
-            self.kubectl("get", "serviceaccount", "default", "-n", "default")
-        )
-
-    def kill(self) -> None:
-        """As a crash of everything but the engine and its containers."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def stop(self) -> None:
-        """In order, as with Ctrl-C: pods end with the cluster."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
-        self._process = None
-
-    def close(self) -> None:
-        """`stop`, and no file is left."""
-        try:
-            self.stop()
-        finally:
-            for mount in self._mounts():
-                subprocess.run(["umount", "-l", mount], check=False)
-            shutil.rmtree(self.folder, ignore_errors=True)
+        files = ("--data", str(self.data), "--kubeconfig", str(self.kubeconfig))
+        return self.command(*kactl("up", "--embedded", *chosen, *files))
 
     def command(self, *words: str) -> list[str]:
         """The command line that runs a program in the lab's network, as this cluster's user."""
         clean = [f"{name}=" for name in os.environ if name.lower().endswith("_proxy")]
         homes = [f"DOCKER_HOST={self.lab.docker_host}", f"KUBE_ACTORS_HOME={self.folder}", f"HOME={self.folder}"]
         return list(self.lab.command(["env", *clean, *homes, f"KUBECONFIG={self.kubeconfig}", *words]))
-
-    def run(self, *words: str, stdin: bytes = b"", seconds: float = 90) -> subprocess.CompletedProcess[str]:
-        """Any program; the caller looks at its exit code."""
-        done = subprocess.run(self.command(*words), input=stdin, capture_output=True, timeout=seconds)
-        out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
-
-    def popen(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
-        """A program to talk with; the caller ends it."""
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(self.command(*words), **pipes | options)
-
-    def kubectl(self, *words: str, stdin: bytes = b"", seconds: float = 90) -> str:
-        """What kubectl prints; an AssertionError with its complaint where it fails."""
-        done = self.run("kubectl", *words, stdin=stdin, seconds=seconds)
-        assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr.strip()}"
-        return done.stdout
 
     def docker(self, *words: str) -> str:
         return str(self.lab.docker(*words).stdout)
@@ -141,16 +52,28 @@ class DockerCluster:
         left += [f"Docker volume {each}" for each in self.docker("volume", "ls", "-q").split()]
         networks = set(self.docker("network", "ls", "--format", "{{.Name}}").split())
         left += [f"network {each}" for each in networks - NETWORKS]
-        left += [f"mount {each}" for each in self._mounts()]
+        left += [f"mount {each}" for each in self.mounts()]
         left += self.lab.leftovers()
         pods = self.node_folder / "pods"
         left += [f"folder {each}" for each in pods.iterdir()] if pods.exists() else []
         return left
 
-    def _mounts(self) -> list[str]:
-        """What is mounted below the cluster's folder, the innermost first."""
-        points = (line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines())
-        return [point for point in reversed(list(points)) if str(self.folder) in point]
+
+@contextmanager
+def cluster_in_a_lab(config: str = "", lab: DockerLab | None = None) -> Iterator[DockerCluster]:
+    """A cluster that has not been started, on an engine that has. Both are gone in the end, or the test fails."""
+    if reason := why_not():
+        pytest.skip(reason)
+    lab = lab or DockerLab()
+    with lab:
+        lab.import_busybox()
+        cluster = DockerCluster(lab, config)
+        try:
+            yield cluster
+        finally:
+            print(cluster.log.read_text()[-6000:] if cluster.log.exists() else "it was not started")
+            cluster.close()
+    assert not lab.leaks()
 
 
 class Space:

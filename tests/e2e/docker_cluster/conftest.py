@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import DockerCluster, Space, until
-from tests.e2e.lab import DockerLab, why_not
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space, cluster_in_a_lab
+from tests.kactl_cluster import until
 
 _numbers = itertools.count(1)
 
@@ -25,18 +25,9 @@ workers: {allowedUnsafeSysctls: ["kernel.msg*"]}
 @pytest.fixture(scope="package")
 def cluster() -> Iterator[DockerCluster]:
     """Tests that stop or kill it make their own."""
-    if reason := why_not():
-        pytest.skip(reason)
-    lab = DockerLab()
-    with lab:
-        lab.import_busybox()
-        cluster = DockerCluster(lab, CONFIG)
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.close()
-    assert not lab.leaks()
+    with cluster_in_a_lab(CONFIG) as cluster:
+        cluster.start()
+        yield cluster
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import until
 from tests.e2e.lab import DockerLab
+from tests.kactl_cluster import until
 
 PROGRAM = "docker-registry"
 HOST = "127.0.0.1:5000"

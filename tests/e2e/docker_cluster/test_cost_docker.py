@@ -11,7 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import Space, pod, until
+from tests.e2e.docker_cluster.cluster import Space, pod
+from tests.kactl_cluster import until
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -8,8 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod, until
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod
 from tests.e2e.lab import BUSYBOX_IMAGE
+from tests.kactl_cluster import until
 
 # Ends when it is told to.
 IDLE = "trap exit TERM; while :; do sleep 0.1; done"

@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod, until
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space, cluster_in_a_lab, pod
 from tests.e2e.docker_cluster.registry import HOST, Registry, pull_secret, why_not
-from tests.e2e.lab import BUSYBOX_IMAGE, DockerLab
-from tests.e2e.lab import why_not as why_no_lab
+from tests.e2e.lab import BUSYBOX_IMAGE
+from tests.kactl_cluster import until
 
 # More of the disk is in use than one percent: whatever may go goes.
 CONFIG = """
@@ -37,21 +37,13 @@ def names(cluster: DockerCluster) -> set[str]:
 
 
 def test_only_what_the_node_pulled_and_nobody_uses_goes() -> None:
-    if reason := why_no_lab() or why_not():
+    if reason := why_not():
         pytest.skip(reason)
-    lab = DockerLab()
-    with lab:
-        lab.import_busybox()
-        cluster = DockerCluster(lab, CONFIG)
-        try:
-            with Registry(lab) as registry:
-                for each in ("used", "done", "tagged", "stopped", "volume"):
-                    registry.push(f"FROM {BUSYBOX_IMAGE}\nENV NAME={each}\n", f"{each}:1")
-                cluster.start()
-                _collect(cluster, registry)
-        finally:
-            cluster.close()
-    assert not lab.leaks()
+    with cluster_in_a_lab(CONFIG) as cluster, Registry(cluster.lab) as registry:
+        for each in ("used", "done", "tagged", "stopped", "volume"):
+            registry.push(f"FROM {BUSYBOX_IMAGE}\nENV NAME={each}\n", f"{each}:1")
+        cluster.start()
+        _collect(cluster, registry)
 
 
 def _collect(cluster: DockerCluster, registry: Registry) -> None:
@@ -135,20 +127,12 @@ def fill(disk: Path, left: int) -> None:
 
 
 def test_under_disk_pressure_images_go_before_pods(small_disk: Path) -> None:
-    if reason := why_no_lab() or why_not():
+    if reason := why_not():
         pytest.skip(reason)
-    lab = DockerLab()
-    with lab:
-        lab.import_busybox()
-        cluster = DockerCluster(lab, PRESSURE)
-        try:
-            with Registry(lab) as registry:
-                registry.push(f"FROM {BUSYBOX_IMAGE}\nRUN dd if=/dev/zero of=/big bs=1M count=60\n", "big:1")
-                cluster.start()
-                _press(Space(cluster, "default"), small_disk)
-        finally:
-            cluster.close()
-    assert not lab.leaks()
+    with cluster_in_a_lab(PRESSURE) as cluster, Registry(cluster.lab) as registry:
+        registry.push(f"FROM {BUSYBOX_IMAGE}\nRUN dd if=/dev/zero of=/big bs=1M count=60\n", "big:1")
+        cluster.start()
+        _press(Space(cluster, "default"), small_disk)
 
 
 def _press(space: Space, disk: Path) -> None:

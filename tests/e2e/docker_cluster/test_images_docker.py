@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod, until
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod
 from tests.e2e.docker_cluster.registry import HOST, Registry, pull_secret, why_not
 from tests.e2e.lab import BUSYBOX_IMAGE
+from tests.kactl_cluster import until
 
 FROM = f"FROM {BUSYBOX_IMAGE}\n"
 # Several layers, one of which takes back what another gave, and every default that a container inherits.

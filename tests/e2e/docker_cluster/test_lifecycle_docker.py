@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import Space, pod, until
+from tests.e2e.docker_cluster.cluster import Space, pod
 from tests.e2e.lab import BUSYBOX_IMAGE
+from tests.kactl_cluster import until
 
 NEVER = {"restartPolicy": "Never"}
 SHARED = {"volumes": [{"name": "shared", "emptyDir": {}}]}

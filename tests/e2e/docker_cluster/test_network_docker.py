@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import Space, pod, until
+from tests.e2e.docker_cluster.cluster import Space, pod
+from tests.kactl_cluster import until
 
 FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=3).read().decode())"
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tests.e2e.docker_cluster.cluster import DockerCluster, Space, until
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space
 from tests.e2e.lab import BUSYBOX_IMAGE
+from tests.kactl_cluster import until
 
 
 def test_a_static_pod_lives_as_long_as_its_file(cluster: DockerCluster, space: Space) -> None:

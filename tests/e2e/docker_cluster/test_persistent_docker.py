@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import Space, pod, until
+from tests.e2e.docker_cluster.cluster import Space, pod
 from tests.e2e.docker_cluster.volumes import at, body
+from tests.kactl_cluster import until
 
 
 def claim(name: str, **spec: Any) -> Any:

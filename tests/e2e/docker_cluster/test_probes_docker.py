@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import Space, pod, until
+from tests.e2e.docker_cluster.cluster import Space, pod
+from tests.kactl_cluster import until
 
 SERVE = "mkdir /www; echo fine >/www/ok; exec httpd -f -p 8080 -h /www"
 FAST = {"periodSeconds": 1, "failureThreshold": 1}

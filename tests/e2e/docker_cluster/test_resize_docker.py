@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod, until
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod
+from tests.kactl_cluster import until
 
 MI = 1 << 20
 # What a container sees of its own limits, whichever version of control groups the machine has.

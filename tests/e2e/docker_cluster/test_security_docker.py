@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import Space, pod, until
+from tests.e2e.docker_cluster.cluster import Space, pod
+from tests.kactl_cluster import until
 
 # The capability of a name, as a bit of CapEff.
 CHOWN, NET_ADMIN, NET_RAW, SYS_TIME = 1 << 0, 1 << 12, 1 << 13, 1 << 25

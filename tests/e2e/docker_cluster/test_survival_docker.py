@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from kube_actors.aio.clock import SystemClock, parse_rfc3339
-from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod, until
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space, cluster_in_a_lab, pod
 from tests.e2e.lab import DockerLab, why_not
+from tests.kactl_cluster import until
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -32,19 +33,9 @@ READY = "jsonpath={.items[0].status.conditions[?(@.type=='Ready')]}"
 @pytest.fixture(scope="module")
 def own() -> Iterator[DockerCluster]:
     """A cluster that may be killed, with its engine."""
-    if reason := why_not():
-        pytest.skip(reason)
-    lab = DockerLab()
-    with lab:
-        lab.import_busybox()
-        cluster = DockerCluster(lab)
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            print(cluster.log.read_text()[-6000:])
-            cluster.close()
-    assert not lab.leaks()
+    with cluster_in_a_lab() as cluster:
+        cluster.start()
+        yield cluster
 
 
 @pytest.fixture

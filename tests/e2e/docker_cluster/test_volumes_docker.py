@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import Space, pod, until
+from tests.e2e.docker_cluster.cluster import Space, pod
 from tests.e2e.docker_cluster.volumes import at, body, config_map, secret
+from tests.kactl_cluster import until
 
 ATTACHED_SECONDS = 75.0
 

@@ -7,25 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod, until
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space, cluster_in_a_lab, pod
 from tests.e2e.lab import BUSYBOX_IMAGE
 from tests.e2e.podman_cluster.podman import PodmanLab, why_not
+from tests.kactl_cluster import until
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[DockerCluster]:
     if reason := why_not():
         pytest.skip(reason)
-    lab = PodmanLab()
-    with lab:
-        lab.import_busybox()
-        cluster = DockerCluster(lab)
-        try:
-            cluster.start()
-            yield cluster
-        finally:
-            cluster.close()
-    assert not lab.leaks()
+    with cluster_in_a_lab(lab=PodmanLab()) as cluster:
+        cluster.start()
+        yield cluster
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +60,7 @@ def test_ends_failures_and_restarts_are_told(space: Space) -> None:
     ended = space.phase("ends", "Failed")["status"]["containerStatuses"][0]["state"]["terminated"]
     assert (ended["exitCode"], ended["message"]) == (4, "last words\n")
     lost = space.phase("lost", "Failed")["status"]["containerStatuses"][0]["state"]["terminated"]
-    assert lost["exitCode"] == 127
+    assert (lost["exitCode"], lost["reason"]) == (128, "StartError")
     assert "no-such-command" in lost["message"]
     until(lambda: space.container("again")["restartCount"] >= 1)
 

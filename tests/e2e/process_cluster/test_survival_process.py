@@ -13,8 +13,9 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod, until
+from tests.e2e.docker_cluster.cluster import DockerCluster, Space, pod
 from tests.e2e.hosts import ip, why_not
+from tests.kactl_cluster import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -47,16 +48,11 @@ class ProcessCluster(DockerCluster):
         super().__init__(network, f"name: {network.name}\nmode: embedded\nruntime: process\napiServer: {{port: 0}}\n")
         self.network = network
 
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
     def leaks(self) -> list[str]:
         left = [f"process {pid}" for pid in self.network.processes() - {self.pid}]
         folders = (self.node_folder / "pods", self.node_folder / "runtime" / "pods")
         left += [f"folder {each}" for folder in folders if folder.exists() for each in folder.iterdir()]
-        left += [f"mount {each}" for each in self._mounts()]
+        left += [f"mount {each}" for each in self.mounts()]
         # One tree, or one for each controller.
         group = f"kube-actors/{self.network.name}-node-1/*/"
         groups = [*Path("/sys/fs/cgroup").glob(group), *Path("/sys/fs/cgroup").glob(f"*/{group}")]

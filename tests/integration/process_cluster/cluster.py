@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
-from typing import Any
 
-from tests.e2e.docker_cluster.cluster import until
+from tests.kactl_cluster import KactlCluster, kactl
 
-START_SECONDS = 90.0
 CONFIG = """
 name: {name}
 mode: embedded
@@ -29,7 +25,7 @@ store: {{durable: {durable}}}
 NOBODY = 65534
 
 
-class ProcessCluster:
+class ProcessCluster(KactlCluster):
     """`config` is YAML that is added to what every test needs. `uid`: who runs it, not root. `path`: a folder of
     programs that come first. Without `namespaces` that user may make none, as on hardened machines. Usable where
     DockerCluster is, by `Space`."""
@@ -44,10 +40,8 @@ class ProcessCluster:
         namespaces: bool = True,
         durable: bool = True,
     ) -> None:
-        self.name, self._durable = name, durable
-        self.folder = Path(tempfile.mkdtemp(prefix="ka-process-"))
-        self.kubeconfig = self.folder / "kubeconfig"
-        self.log, self.data, self.home = self.folder / "kactl.log", self.folder / "data", self.folder / "home"
+        super().__init__("ka-process-")
+        self.name, self._durable, self.home = name, durable, self.folder / "home"
         self._config = self.folder / "config.yaml"
         self.configure(config)
         self._uid, self._path, self._namespaces = uid, path, namespaces
@@ -56,72 +50,19 @@ class ProcessCluster:
         if uid is not None:
             for each in (self.folder, self.home, self.data):
                 os.chown(each, uid, uid)
-        self._process: subprocess.Popen[bytes] | None = None
 
     def configure(self, config: str) -> None:
         """What the next start is to find."""
         self._config.write_text(CONFIG.format(name=self.name, durable=str(self._durable).lower()) + config)
 
-    @property
-    def node_folder(self) -> Path:
-        """Where the one node keeps its pods' files."""
-        return next((self.data / "nodes").iterdir())
-
-    @property
-    def pid(self) -> int:
-        assert self._process is not None
-        return self._process.pid
-
-    def start(self) -> None:
-        """Returns when the node is Ready and pods can be created. May follow `stop` or `kill`: the objects are back."""
-        self.kubeconfig.unlink(missing_ok=True)
+    def up_command(self) -> list[str]:
         words = ("up", "--embedded", "-f", str(self._config), *(("--data", str(self.data)) if self._durable else ()))
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                self._as_user(*kactl(*words, "--kubeconfig", str(self.kubeconfig))),
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                cwd="/",
-            )
-        until(self._is_up, "the cluster is up", START_SECONDS)
-
-    def _is_up(self) -> bool:
-        if self._process is None or self._process.poll() is not None:
-            raise RuntimeError(f"kactl up has ended:\n{self.log.read_text()[-3000:]}")
-        if not self.kubeconfig.exists():
-            return False
-        ready = "jsonpath={.items[*].status.conditions[?(@.type=='Ready')].status}"
-        return self.kubectl("get", "nodes", "-o", ready) == "True" and bool(
-            self.kubectl("get", "serviceaccount", "default", "-n", "default")
-        )
-
-    def kill(self) -> None:
-        """As a crash of everything but the pods."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def stop(self) -> None:
-        """In order, as with Ctrl-C: pods end with the cluster."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
-        self._process = None
+        return self._as_user(*kactl(*words, "--kubeconfig", str(self.kubeconfig)))
 
     def close(self) -> None:
-        """`stop`, and no file is left."""
-        try:
-            self.stop()
-        finally:
-            # What the user's pods made is the user's.
-            subprocess.run(["rm", "-rf", str(self.folder)], check=False)
+        super().close()
+        # What the user's pods made is the user's.
+        subprocess.run(["rm", "-rf", str(self.folder)], check=False)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -133,23 +74,6 @@ class ProcessCluster:
 
     def _as_user(self, *words: str) -> list[str]:
         return list(words) if self._uid is None else as_user(self._uid, words, namespaces=self._namespaces)
-
-    def run(self, *words: str, stdin: bytes = b"", seconds: float = 90) -> subprocess.CompletedProcess[str]:
-        """Any program; the caller looks at its exit code."""
-        done = subprocess.run(words, input=stdin, capture_output=True, timeout=seconds, env=self.environment)
-        out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-        return subprocess.CompletedProcess(done.args, done.returncode, out, err)
-
-    def popen(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
-        """A program to talk with; the caller ends it."""
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(words, env=self.environment, **pipes | options)
-
-    def kubectl(self, *words: str, stdin: bytes = b"", seconds: float = 90) -> str:
-        """What kubectl prints; an AssertionError with its complaint where it fails."""
-        done = self.run("kubectl", *words, stdin=stdin, seconds=seconds)
-        assert done.returncode == 0, f"kubectl {' '.join(words)}: {done.stderr.strip()}"
-        return done.stdout
 
     def kactl(self, *words: str, seconds: float = 90) -> subprocess.CompletedProcess[str]:
         return self.run(*self._as_user(*kactl(*words)), seconds=seconds)
@@ -163,10 +87,6 @@ class ProcessCluster:
         mount = Path("/sys/fs/cgroup")
         patterns = (f"kube-actors/{self.name}-*", f"*/kube-actors/{self.name}-*")
         return [str(each) for pattern in patterns for each in mount.glob(pattern)]
-
-
-def kactl(*words: str) -> tuple[str, ...]:
-    return sys.executable, "-m", "kube_actors_cli.main", *words
 
 
 def as_user(uid: int, words: tuple[str, ...], *, namespaces: bool = True) -> list[str]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import Space, until
+from tests.e2e.docker_cluster.cluster import Space
 from tests.integration.process_cluster.cluster import NOBODY, ProcessCluster, command_lines
 from tests.integration.process_cluster.conftest import running
+from tests.kactl_cluster import until
 
 
 def pod(name: str, script: str = "exec sleep 1000") -> Any:

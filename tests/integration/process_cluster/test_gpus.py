@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import Space, until
+from tests.e2e.docker_cluster.cluster import Space
 from tests.integration.process_cluster.cluster import ProcessCluster
 from tests.integration.process_cluster.conftest import running
+from tests.kactl_cluster import until
 
 NAMES = ("GPU-11111111-aaaa", "GPU-22222222-bbbb")
 SAY = "echo has=$CUDA_VISIBLE_DEVICES; exec sleep 1000"

@@ -7,9 +7,9 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import until
 from tests.integration.process_cluster.cluster import NOBODY, ProcessCluster
 from tests.integration.process_cluster.conftest import namespace, needs_root, running
+from tests.kactl_cluster import until
 
 # More of the disk is in use than one percent: whatever may go goes.
 COLLECT = """

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import Space, until
+from tests.e2e.docker_cluster.cluster import Space
 from tests.integration.process_cluster.cluster import NOBODY, ProcessCluster
 from tests.integration.process_cluster.conftest import namespace, running
+from tests.kactl_cluster import until
 
 WEB = """
 import http.server, os

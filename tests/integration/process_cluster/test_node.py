@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 from kube_actors.api.quantity import to_int
-from tests.e2e.docker_cluster.cluster import Space, until
+from tests.e2e.docker_cluster.cluster import Space
 from tests.integration.process_cluster.cluster import ProcessCluster
 from tests.integration.process_cluster.conftest import running
+from tests.kactl_cluster import until
 
 SLEEP = ["sleep", "1000"]
 

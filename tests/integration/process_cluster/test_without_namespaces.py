@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.docker_cluster.cluster import Space, until
+from tests.e2e.docker_cluster.cluster import Space
 from tests.integration.process_cluster.cluster import NOBODY, ProcessCluster
 from tests.integration.process_cluster.conftest import namespace, running
+from tests.kactl_cluster import until
 
 
 def test_pods_run_and_what_they_cannot_have_is_told() -> None:
