@@ -402,8 +402,10 @@ def _encryption_problem(encryption: EncryptionSection) -> str | None:
 
 def _workers_problem(config: ClusterConfig) -> str | None:
     count = config.workers.count
-    if not 1 <= count <= MAX_NODES:
-        return f"workers.count: {count} must be from 1 to {MAX_NODES}"
+    # A control plane without nodes is of use where software is tested.
+    least = 0 if config.mode == "embedded" else 1
+    if not least <= count <= MAX_NODES:
+        return f"workers.count: {count} must be from {least} to {MAX_NODES}"
     if count > MAX_REAL_NODES and config.runtime != "simulated":
         return f"workers.count: {count} needs runtime: simulated; others have at most {MAX_REAL_NODES}"
     if config.simulated != SimulatedConfig() and config.runtime != "simulated":

@@ -188,7 +188,7 @@ def test_streams(space: Space, tmp_path: Path) -> None:
     until(lambda: len(space.kubectl("logs", "p").splitlines()) > 3)
     assert space.kubectl("logs", "p", "--tail=1", "--timestamps").count("Z line") == 1
     assert space.kubectl("logs", "p", "--limit-bytes=4") == "line"
-    assert "line 0" not in space.kubectl("logs", "p", "--since=1s")
+    until(lambda: "line 0\n" not in space.kubectl("logs", "p", "--since=1s"))
     with space.cluster.popen("kubectl", "-n", space.name, "logs", "-f", "p", "--tail=0") as follower:
         assert follower.stdout is not None
         assert follower.stdout.readline().startswith(b"line ")
