@@ -97,12 +97,13 @@ class PodWorker:
         self._finished = rejection is not None or (pod.get("status") or {}).get("phase") in TERMINAL
         self._gone = False
         self._grace: float | None = None
-        self._hurry = False
+        self._evicted = False
         self._clock = parts.clock
         self._simulated = isinstance(parts.runtime, Simulation)
         self._wake = asyncio.Event()
         self._wake_at: float | None = None
-        self._hurry = False
+        # Do not wait for the end of the next back-off.
+        self._retry = False
         self._step: asyncio.Task[bool] | None = None
         self.phase = Phase.SYNC
 
@@ -137,13 +138,13 @@ class PodWorker:
     def evict(self, failure: Failure) -> None:
         """End the pod as Failed: the node needs what it uses. A pod that ends already stays as it is."""
         if not self._ending:
-            self._failure, self._finished, self._hurry = failure, True, True
+            self._failure, self._finished, self._evicted = failure, True, True
             self._interrupt()
             self._wake.set()
 
     def retry(self) -> None:
         """What failed may work again: do not wait for the end of the back-off."""
-        self._hurry = True
+        self._retry = True
         self._wake.set()
 
     def poke(self) -> None:
@@ -267,7 +268,7 @@ class PodWorker:
 
     async def _terminate(self) -> None:
         view = await self._look()
-        self._grace = EVICTION_GRACE if self._hurry else grace_of(self._pod)
+        self._grace = EVICTION_GRACE if self._evicted else grace_of(self._pod)
         if not self._gone:
             self._publish(view, self._facts(view))
         if view.running or view.strangers:
@@ -364,6 +365,7 @@ class PodWorker:
     async def _back_off(self, failures: int) -> None:
         """Wait before the next attempt; a pod that is to end does not wait for it."""
         until = self._clock.now() + RETRY.delay(failures)
-        ending, self._hurry = self._ending, False
-        while self._clock.now() < until and self._ending == ending and not self._hurry:
+        ending = self._ending
+        while self._clock.now() < until and self._ending == ending and not self._retry:
             await self._wait(until)
+        self._retry = False

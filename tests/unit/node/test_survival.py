@@ -19,6 +19,7 @@ from kube_actors.node.runtime.interface import (
     RuntimeFailure,
     SandboxSpec,
 )
+from kube_actors.node.runtime.simulated import Behaviour, SimulatedConfig
 
 from .conftest import NODE, MakeWorld, World, make_pod
 
@@ -57,21 +58,45 @@ async def test_a_container_made_by_an_agent_that_died_before_its_start_is_no_run
     assert world.container()["restartCount"] == 0
 
 
+class Outage:
+    """The runtime does not answer."""
+
+    def __init__(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._world, self._patch = world, monkeypatch
+        self._answers = world.runtime.list_pods, world.runtime.pod
+
+        async def away(*_: Any) -> Any:
+            raise RuntimeFailure("the engine does not answer")
+
+        for name in ("list_pods", "pod"):
+            monkeypatch.setattr(world.runtime, name, away)
+
+    def end(self) -> None:
+        for name, answer in zip(("list_pods", "pod"), self._answers, strict=True):
+            self._patch.setattr(self._world.runtime, name, answer)
+
+
 async def test_pods_heal_as_soon_as_the_runtime_is_back(make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     world = await make_world()
-    answers = world.runtime.list_pods, world.runtime.pod
-
-    async def away(*_: Any) -> Any:
-        raise RuntimeFailure("the engine does not answer")
-
-    monkeypatch.setattr(world.runtime, "list_pods", away)
-    monkeypatch.setattr(world.runtime, "pod", away)
+    outage = Outage(world, monkeypatch)
     world.client.put(make_pod())
     await asyncio.sleep(100)
     assert "phase" not in world.status() or world.status()["phase"] == "Pending"
-    monkeypatch.setattr(world.runtime, "list_pods", answers[0])
-    monkeypatch.setattr(world.runtime, "pod", answers[1])
+    outage.end()
     assert await world.until(lambda: world.status().get("phase") == "Running") < 3
+
+
+async def test_a_pod_that_bore_an_outage_of_the_runtime_has_its_own_grace_when_it_is_deleted(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await make_world(SimulatedConfig(Behaviour(stop_seconds=4)), make_pod())
+    await world.until(lambda: world.status().get("phase") == "Running")
+    outage = Outage(world, monkeypatch)
+    await asyncio.sleep(100)
+    outage.end()
+    await asyncio.sleep(30)
+    world.delete()
+    assert 4 <= await world.until(lambda: world.pod() is None) < 10
 
 
 async def test_a_sandbox_that_failed_is_tried_again_with_another_address(
