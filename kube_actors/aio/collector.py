@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 import time
 
-PATIENCE = 3.0
+PATIENCE = 30.0
 # Seconds that a whole collection is reckoned to take at least.
 LEAST = 1.0
 # Objects made, and not freed, between two collections of the youngest.
