@@ -32,6 +32,9 @@ OPTIONS = (
     ("grpc.enable_http_proxy", 0),
 )
 
+# What gRPC says, in place of the peer's own status, of a stream that had ended when a write came.
+_WRITE_FAILED = "Internal error from Core"
+
 
 class Channel:
     """A connection that heals itself. Give all replicas of a server: the first that answers is used.
@@ -148,6 +151,8 @@ class Conversation:
 
     def __init__(self, call: Any) -> None:
         self._call = call
+        # Its `read` forgets what has arrived once a write fails, which is how a peer's last words meet our next.
+        self._messages: AsyncIterator[Any] = call.__aiter__()
 
     async def write(self, message: Any) -> None:
         """Raises where the stream has ended; why it ended is what `read` raises."""
@@ -165,10 +170,9 @@ class Conversation:
     async def read(self) -> Any | None:
         """The next message, or None at the end of the stream."""
         try:
-            message = await self._call.read()
+            return await anext(self._messages, None)
         except grpc.aio.AioRpcError as error:
             raise _failure(error) from error
-        return None if message is grpc.aio.EOF else message
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         while (message := await self.read()) is not None:
@@ -183,4 +187,6 @@ def _failure(error: grpc.aio.AioRpcError) -> BaseException:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         return asyncio.CancelledError()
+    if error.code() is grpc.StatusCode.INTERNAL and error.details() == _WRITE_FAILED:
+        return RpcError("UNAVAILABLE", "the stream ended while it was written to")
     return from_rpc(error)
