@@ -83,7 +83,7 @@ class EventRecorder:
 
     def event(self, obj: Obj, type: str, reason: str, message: str, *, action: str = "", field_path: str = "") -> None:
         """Say that something happened to `obj`. `type` is Normal or Warning. `field_path` names a part of it."""
-        self.record(Occurrence(_involved(obj, field_path), type, reason, message[:MESSAGE_LIMIT], action, self._host))
+        self.on(self._host).event(obj, type, reason, message, action=action, field_path=field_path)
 
     def record(self, occurrence: Occurrence) -> None:
         """Have it written, unless there is too much of it."""
