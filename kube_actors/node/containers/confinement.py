@@ -9,23 +9,19 @@ from kube_actors.node.containers.sysctls import forbidden
 from kube_actors.node.pods.actions import Failure
 from kube_actors.node.pods.view import specs
 
-_REJECTED = "Pod was rejected: "
-
 
 def refuses(pod: Obj, allowed_sysctls: Iterable[str], *, app_armor: bool) -> Failure | None:
     """Why the node does not take the pod. `app_armor`: whether its kernel has it."""
     if reason := forbidden(pod, allowed_sysctls):
-        return Failure("SysctlForbidden", _REJECTED + reason)
+        return Failure("SysctlForbidden", reason)
     if (pod["spec"].get("os") or {}).get("name", "linux") != "linux":
-        text = "Failed to admit pod as the OS field doesn't match node OS"
-        return Failure("PodOSNotSupported", _REJECTED + text)
+        return Failure("PodOSNotSupported", "Failed to admit pod as the OS field doesn't match node OS")
     if not app_armor and _needs_app_armor(pod):
-        text = "Cannot enforce AppArmor: AppArmor is not enabled on the host"
-        return Failure("AppArmor", _REJECTED + text)
+        return Failure("AppArmor", "Cannot enforce AppArmor: AppArmor is not enabled on the host")
     if _strict_groups(pod) and not all(_has_group(each) for each in _contexts(pod)):
         # An engine leaves the groups of the image's /etc/group out only where it is told the user's own.
         text = "SupplementalGroupsPolicy=Strict is not supported in this node"
-        return Failure("SupplementalGroupsPolicyNotSupported", _REJECTED + text)
+        return Failure("SupplementalGroupsPolicyNotSupported", text)
     return None
 
 

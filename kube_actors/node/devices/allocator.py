@@ -78,8 +78,7 @@ class Allocator:
             try:
                 granted += self._choose(pod, resource)
             except _TooFew as failure:
-                text = f"Pod was rejected: Allocate failed due to {failure}, which is unexpected"
-                return Failure(UNEXPECTED, text)
+                return Failure(UNEXPECTED, f"Allocate failed due to {failure}, which is unexpected")
         self.restore(uid, granted)
         return None
 

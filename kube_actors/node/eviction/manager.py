@@ -76,7 +76,7 @@ class EvictionManager:
             return None
         if pressures == {"MemoryPressure"} and (qos_class(pod) != BEST_EFFORT or _tolerates_memory(pod)):
             return None
-        return Failure(EVICTED, f"Pod was rejected: The node had condition: [{' '.join(sorted(pressures))}]. ")
+        return Failure(EVICTED, f"The node had condition: [{' '.join(sorted(pressures))}]. ")
 
     async def _run(self) -> None:
         while True:

@@ -28,8 +28,7 @@ class Shortage:
         return f"{self.resource}, requested: {self.requested}, used: {self.used}, capacity: {self.capacity}"
 
     def failure(self) -> Failure:
-        text = f"Pod was rejected: Node didn't have enough resource: {self.text}"
-        return Failure(f"OutOf{self.resource}", text)
+        return Failure(f"OutOf{self.resource}", f"Node didn't have enough resource: {self.text}")
 
 
 def admit(pod: Obj, others: Iterable[Obj], labels: Mapping[str, str], allocatable: Mapping[str, str]) -> Failure | None:
@@ -86,4 +85,4 @@ def _clash(wanted: set[tuple[str, str, int]], taken: set[tuple[str, str, int]]) 
 
 
 def _predicate(name: str, why: str) -> Failure:
-    return Failure(name, f"Pod was rejected: Predicate {name} failed: {why}")
+    return Failure(name, f"Predicate {name} failed: {why}")

@@ -130,7 +130,8 @@ class PodManager:
 
     def _admit(self, obj: Obj, rejection: Failure | None) -> None:
         if rejection is not None:
-            self._parts.events.pod(obj, WARNING, rejection.reason, rejection.message.removeprefix("Pod was rejected: "))
+            self._parts.events.pod(obj, WARNING, rejection.reason, rejection.message)
+            rejection = Failure(rejection.reason, f"Pod was rejected: {rejection.message}")
         self._begin(self._worker(obj, rejection))
         if rejection is None:
             self._resizes.begin(obj)

@@ -67,7 +67,6 @@ def test_a_list_of_allowed_sysctls_may_name_only_what_each_pod_has_of_its_own() 
 def test_pods_are_refused_for_what_the_node_has_not(spec: Any, reason: str | None) -> None:
     failure = refuses(make_pod(**spec), (), app_armor=False)
     assert (failure and failure.reason) == reason
-    assert failure is None or failure.message.startswith("Pod was rejected: ")
 
 
 def test_a_node_with_apparmor_takes_pods_with_profiles() -> None:
@@ -76,7 +75,7 @@ def test_a_node_with_apparmor_takes_pods_with_profiles() -> None:
     assert refuses(pod, (), app_armor=True) is None
     refused = refuses(pod, (), app_armor=False)
     assert refused is not None
-    assert refused.message == "Pod was rejected: Cannot enforce AppArmor: AppArmor is not enabled on the host"
+    assert refused.message == "Cannot enforce AppArmor: AppArmor is not enabled on the host"
 
 
 def test_profiles_are_named_or_read_from_the_nodes_folder(tmp_path: Path) -> None:

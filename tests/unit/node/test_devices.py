@@ -56,7 +56,7 @@ def test_too_few_devices_refuse_the_whole_pod_in_kubelets_words() -> None:
     assert failure is not None
     assert failure.reason == "UnexpectedAdmissionError"
     assert failure.message == (
-        "Pod was rejected: Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. "
+        "Allocate failed due to requested number of devices unavailable for nvidia.com/gpu. "
         "Requested: 2, Available: 1, which is unexpected"
     )
     assert allocator.grants("p") == ()

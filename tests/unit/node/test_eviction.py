@@ -178,7 +178,7 @@ async def test_pressure_evicts_one_pod_a_look_and_is_told_for_five_minutes() -> 
     assert node.told == 1
     refused = node.manager.refuses(pod("new"))
     assert refused is not None
-    assert refused.message == "Pod was rejected: The node had condition: [MemoryPressure]. "
+    assert refused.message == "The node had condition: [MemoryPressure]. "
     assert node.manager.refuses(pod("new", "10Mi")) is None
     node.memory = 500 * MI
     await asyncio.sleep(TRANSITION_SECONDS + 20)
