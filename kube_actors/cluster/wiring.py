@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kube_actors.cluster import loopback, service_account_keys
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from kube_actors.cluster.etcd.member import MemberConfig
     from kube_actors.cluster.paths import ClusterPaths
     from kube_actors.network.proxy import ProxyConfig
+    from kube_actors.node.config import NodeConfig
     from kube_actors.node.runtime.interface import Runtime
     from kube_actors.rpc.tls import ClientTLS
 
@@ -260,26 +262,14 @@ def lost_nodes(plan: ClusterPlan, pki: Authority, hosts: Callable[[], Iterable[s
 def node(plan: ClusterPlan, pki: Authority, which: NodePlan, annotations: Mapping[str, str] | None = None) -> Group:
     """A node agent with its runtime and, on the first node of a machine, the service proxy."""
     from kube_actors.node.agent import NodeAgent
-    from kube_actors.node.config import NodeConfig
 
     user = f"system:node:{which.name}"
     kube = client(plan, pki, user, (NODES_GROUP,), agent=f"node {which.name}")
-    config = NodeConfig(
-        name=which.name,
-        root_dir=plan.paths.node(which.name),
+    config = replace(
+        _node_config(plan, which, annotations),
         listener=Listener(f"{plan.server_host}:0", pki.server_tls(NODE, (which.name, plan.server_host))),
         # Who opens a stream into a pod is the API server, which has asked whether its user may.
         callers=frozenset({NODE_CLIENT}),
-        advertise_address=plan.server_host,
-        pod_cidr=which.pod_cidr,
-        labels=plan.workers.labels,
-        max_pods=plan.workers.max_pods,
-        allowed_unsafe_sysctls=plan.workers.allowed_unsafe_sysctls,
-        reserved=plan.workers.reserved,
-        eviction_hard=plan.workers.eviction_hard,
-        pressure_seconds=plan.workers.pressure_seconds,
-        image_gc=plan.workers.image_gc,
-        annotations=dict(annotations or {}),
         static_pods=plan.paths.node(which.name) / "manifests",
     )
     members: list[Component] = [*_claims(plan, which), kube, NodeAgent(config, kube, make_runtime(plan, which))]
@@ -291,6 +281,26 @@ def node(plan: ClusterPlan, pki: Authority, which: NodePlan, annotations: Mappin
     return Group(f"node {which.name}", members)
 
 
+def _node_config(plan: ClusterPlan, which: NodePlan, annotations: Mapping[str, str] | None) -> NodeConfig:
+    """What the plan says of every node, whatever its pods run on."""
+    from kube_actors.node.config import NodeConfig
+
+    return NodeConfig(
+        name=which.name,
+        root_dir=plan.paths.node(which.name),
+        advertise_address=plan.server_host,
+        pod_cidr=which.pod_cidr,
+        labels=plan.workers.labels,
+        annotations=dict(annotations or {}),
+        max_pods=plan.workers.max_pods,
+        allowed_unsafe_sysctls=plan.workers.allowed_unsafe_sysctls,
+        reserved=plan.workers.reserved,
+        eviction_hard=plan.workers.eviction_hard,
+        pressure_seconds=plan.workers.pressure_seconds,
+        image_gc=plan.workers.image_gc,
+    )
+
+
 def _claims(plan: ClusterPlan, which: NodePlan) -> list[Component]:
     """The loopback ranges of the cluster are its own on this machine."""
     ranges = (plan.pod_cidr, plan.service_cidr) if which.proxy else ()
@@ -299,7 +309,6 @@ def _claims(plan: ClusterPlan, which: NodePlan) -> list[Component]:
 
 def fleet(plan: ClusterPlan, pki: Authority, annotations: Mapping[str, str] | None = None) -> Group:
     """All nodes of a simulated cluster. They may write about each other, so they are one user."""
-    from kube_actors.node.config import NodeConfig
     from kube_actors.node.fleet import Fleet
     from kube_actors.node.runtime.simulated import SimulatedRuntime
 
@@ -307,15 +316,8 @@ def fleet(plan: ClusterPlan, pki: Authority, annotations: Mapping[str, str] | No
     heartbeat = client(plan, pki, FLEET, (MASTERS_GROUP,), agent="nodes-heartbeat")
     behaviour = plan.simulated
     configs = [
-        NodeConfig(
-            name=which.name,
-            root_dir=plan.paths.node(which.name),
-            advertise_address=plan.server_host,
-            pod_cidr=which.pod_cidr,
-            labels=plan.workers.labels,
-            max_pods=plan.workers.max_pods,
-            reserved=plan.workers.reserved,
-            annotations=dict(annotations or {}),
+        replace(
+            _node_config(plan, which, annotations),
             capacity=behaviour.capacity,
             status_interval=SIMULATED_STATUS,
             relist_interval=SIMULATED_RELIST,
