@@ -18,7 +18,7 @@ from pathlib import Path
 from kube_actors.api import Obj
 from kube_actors.node.images.manager import EmitEvent, Images
 from kube_actors.node.runtime.interface import Image, Runtime
-from kube_actors.node.volumes.mounted import mount_points
+from kube_actors.node.volumes.mounted import is_mounted, mount
 from kube_actors.node.volumes.payload import VolumeFailure
 
 FOLDER = "image-volumes"
@@ -74,7 +74,7 @@ class ImageVolumes:
     async def _prepare(self, pod: Obj, name: str, source: Obj, emit: EmitEvent) -> None:
         directory = self._pods / str(pod["metadata"]["uid"])
         path = directory / "volumes" / name
-        if path.is_symlink() or await asyncio.to_thread(_is_mounted, path):
+        if path.is_symlink() or await is_mounted(path):
             return
         reference, policy = str(source.get("reference") or ""), str(source.get("pullPolicy") or "")
         image = await self._images.ensure(pod, reference, policy, emit)
@@ -83,11 +83,6 @@ class ImageVolumes:
             await _mount(await self._unpacked.provide(image, directory / FOLDER / name), path)
         except (VolumeFailure, OSError) as error:
             raise VolumeFailure(f"{prefix}{error}") from error
-
-
-def _is_mounted(path: Path) -> bool:
-    """Not `is_mount`, which does not see mounts of folders of the same file system."""
-    return bool(mount_points(Path("/proc/self/mountinfo").read_text(), path.resolve()))
 
 
 def _remove(path: Path) -> None:
@@ -110,10 +105,5 @@ async def _mount(files: Path, path: Path) -> None:
     """Raises VolumeFailure or OSError."""
     if os.geteuid() != 0:
         _link(path, files)
-        return
-    process = await asyncio.create_subprocess_exec(
-        "mount", "-o", OPTIONS, str(files), str(path), stderr=asyncio.subprocess.PIPE
-    )
-    _, error = await process.communicate()
-    if process.returncode:
-        raise VolumeFailure(f"cannot mount the image: {error.decode(errors='replace').strip()}")
+    else:
+        await mount("the image", "-o", OPTIONS, str(files), str(path))

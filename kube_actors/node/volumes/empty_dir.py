@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from kube_actors.api import Obj
 from kube_actors.api.quantity import to_int
 from kube_actors.node.containers.resources import limit_of
 from kube_actors.node.volumes.context import VolumeContext
+from kube_actors.node.volumes.mounted import mount
 from kube_actors.node.volumes.ownership import give, group_of
 from kube_actors.node.volumes.payload import VolumeFailure
 
@@ -28,7 +28,8 @@ async def set_up(context: VolumeContext, source: Obj) -> Path:
         return path
     path.mkdir(parents=True, exist_ok=True)
     if in_memory:
-        await _mount_tmpfs(path, memory_size(context.pod, source, context.node_allocatable))
+        size = memory_size(context.pod, source, context.node_allocatable)
+        await mount("a tmpfs", "-t", "tmpfs", "-o", f"size={size}" if size else "rw", "tmpfs", str(path))
     path.chmod(MODE)
     give(path, group_of(context.pod))
     return path
@@ -41,13 +42,3 @@ def memory_size(pod: Obj, source: Obj, node_allocatable: Mapping[str, str]) -> i
     if all(limits):
         chosen.append(sum(limits))
     return min((each for each in chosen if each > 0), default=0)
-
-
-async def _mount_tmpfs(path: Path, size: int) -> None:
-    options = f"size={size}" if size else "rw"
-    process = await asyncio.create_subprocess_exec(
-        "mount", "-t", "tmpfs", "-o", options, "tmpfs", str(path), stderr=asyncio.subprocess.PIPE
-    )
-    _, error = await process.communicate()
-    if process.returncode:
-        raise VolumeFailure(f"cannot mount a tmpfs: {error.decode(errors='replace').strip()}")

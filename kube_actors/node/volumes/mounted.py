@@ -1,10 +1,12 @@
-"""What is mounted below a folder of the node, from /proc/self/mountinfo."""
+"""Mounting, unmounting, and what is mounted below a folder of the node, from /proc/self/mountinfo."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 from pathlib import Path
+
+from kube_actors.node.volumes.payload import VolumeFailure
 
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
@@ -22,14 +24,30 @@ def _plain(text: str) -> str:
     return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), text)
 
 
-def _mounted(folder: Path) -> list[Path]:
+def _mounted_below(folder: Path) -> list[Path]:
     return mount_points(Path("/proc/self/mountinfo").read_text(), folder.resolve())
+
+
+async def is_mounted(path: Path) -> bool:
+    """Not `Path.is_mount`, which does not see mounts of folders of the same file system."""
+    return bool(await asyncio.to_thread(_mounted_below, path))
 
 
 async def unmount_below(folder: Path) -> None:
     """Raises OSError where something stays mounted: what is removed then would be the files of others."""
-    for path in await asyncio.to_thread(_mounted, folder):
-        process = await asyncio.create_subprocess_exec("umount", str(path), stderr=asyncio.subprocess.PIPE)
-        _, error = await process.communicate()
-        if process.returncode:
-            raise OSError(f"cannot unmount {path}: {error.decode(errors='replace').strip()}")
+    for path in await asyncio.to_thread(_mounted_below, folder):
+        if complaint := await _complaint("umount", str(path)):
+            raise OSError(f"cannot unmount {path}: {complaint}")
+
+
+async def mount(what: str, *arguments: str) -> None:
+    """Raises VolumeFailure, which names `what`."""
+    if complaint := await _complaint("mount", *arguments):
+        raise VolumeFailure(f"cannot mount {what}: {complaint}")
+
+
+async def _complaint(*command: str) -> str:
+    """What the command says when it fails."""
+    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+    _, error = await process.communicate()
+    return (error.decode(errors="replace").strip() or f"exit code {process.returncode}") if process.returncode else ""
