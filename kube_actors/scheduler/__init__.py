@@ -15,7 +15,7 @@
 -   `queue.py`: what cannot be placed waits for an event that may help, as its plugins say.
 
 What it does not do yet: preemption (the message says what Kubernetes says when it finds no victims),
-PodTopologySpread, InterPodAffinity, volumes, resource claims, several profiles, extenders. A plugin whose
-scores depend on pods elsewhere fits in by its `scope`: with `Scope.CLUSTER` the planner places one pod a
-round and computes everything again.
+PodTopologySpread, InterPodAffinity, limits of volumes a node, resource claims, several profiles, extenders. A
+plugin whose scores depend on pods elsewhere fits in by its `scope`: with `Scope.CLUSTER` the planner places
+one pod a round and computes everything again.
 """

@@ -10,7 +10,7 @@ from kube_actors.scheduler.framework import MAX_SCORE, Normalize, Profile, Scope
 from kube_actors.scheduler.shape import Shape
 
 NONE: Ints = np.zeros(0, np.intp)
-PODS_MATTER = (Scope.ROW, Scope.CLUSTER)
+PODS_MATTER = (Scope.ROW, Scope.CLAIMS, Scope.CLUSTER)
 # Shapes whose evaluations are kept.
 REMEMBERED = 128
 
@@ -24,8 +24,9 @@ class Evaluation:
         # Asked once for this shape: the raw scores and what they become depend on no pod.
         self._static = [(plugin, weight) for plugin, weight in profile.scores if plugin.scope is Scope.NODE]
         self._dynamic = [(plugin, weight) for plugin, weight in profile.scores if plugin.scope is not Scope.NODE]
+        anywhere = (Scope.CLAIMS, Scope.CLUSTER) if shape.claims else (Scope.CLUSTER,)
         self._everywhere = any(
-            plugin.scope is Scope.CLUSTER for plugin in (*profile.filters, *(plugin for plugin, _ in profile.scores))
+            plugin.scope in anywhere for plugin in (*profile.filters, *(plugin for plugin, _ in profile.scores))
         )
         self._version = nodes.version
         self._eligible = self._find_eligible()

@@ -26,6 +26,8 @@ class Scope(Enum):
     NODE = auto()
     # The node and the pods on it: asked again for a node that took a pod.
     ROW = auto()
+    # Pods anywhere that use the pod's claims: as CLUSTER, for a pod that has claims.
+    CLAIMS = auto()
     # Pods anywhere: asked again for all nodes after each pod.
     CLUSTER = auto()
 

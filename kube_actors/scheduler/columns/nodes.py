@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -36,6 +37,8 @@ class Nodes:
         self.taints: CountColumns[Taint] = CountColumns(capacity)
         self.ports: CountColumns[Port] = CountColumns(capacity)
         self.images: CountColumns[str] = CountColumns(capacity)
+        # How many pods use a claim, wherever they are; `namespace/name`.
+        self.claims: Counter[str] = Counter()
         self.valid: Bools = np.zeros(capacity, np.bool_)
         self.unschedulable: Bools = np.zeros(capacity, np.bool_)
         self.names: list[str] = []
@@ -92,6 +95,7 @@ class Nodes:
         self.resources.add(rows, shape, 1)
         for port in shape.ports:
             self.ports.add(port, rows, 1)
+        self._use(shape, self.valid[rows].size)
 
     def add_pod(self, node: str, shape: Shape) -> None:
         """A pod of that shape came to a node, known or not."""
@@ -100,6 +104,7 @@ class Nodes:
         self.resources.add_one(row, shape, 1)
         for port in shape.ports:
             self.ports.add(port, row, 1)
+        self._use(shape, 1)
 
     def remove_pod(self, node: str, shape: Shape) -> None:
         """A pod that was added is gone."""
@@ -108,12 +113,19 @@ class Nodes:
         self.resources.add_one(row, shape, -1)
         for port in shape.ports:
             self.ports.add(port, row, -1)
+        self._use(shape, -1)
         if not self.valid[row]:
             self._release(row)
 
     def rows_changed_since(self, version: int) -> Ints:
         """Rows on which pods came or went after `version`."""
         return np.flatnonzero(self.changed[self.all] > version)
+
+    def _use(self, shape: Shape, pods: int) -> None:
+        for claim in shape.claims:
+            self.claims[claim] += pods
+            if not self.claims[claim]:
+                del self.claims[claim]
 
     def _touch(self, rows: Rows | int) -> None:
         self.version += 1

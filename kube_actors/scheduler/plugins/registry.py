@@ -16,6 +16,7 @@ from kube_actors.scheduler.plugins.node_unschedulable import NodeUnschedulable
 from kube_actors.scheduler.plugins.scheduling_gates import SchedulingGates
 from kube_actors.scheduler.plugins.taint_toleration import TaintToleration
 from kube_actors.scheduler.plugins.volume_binding import VolumeBinding
+from kube_actors.scheduler.plugins.volume_restrictions import VolumeRestrictions
 from kube_actors.scheduler.volumes import Volumes
 
 
@@ -23,10 +24,11 @@ def default_profile(volumes: Volumes | None = None) -> Profile:
     """`volumes` None: claims are not looked at, as in plans over nodes alone."""
     affinity, taints, fit = NodeAffinity(), TaintToleration(), NodeResourcesFit()
     binding = () if volumes is None else (VolumeBinding(volumes),)
+    restrictions = () if volumes is None else (VolumeRestrictions(volumes),)
     return Profile(
         pre_enqueue=(SchedulingGates(),),
         prefilters=(affinity, *binding),
-        filters=(NodeUnschedulable(), NodeName(), taints, affinity, NodePorts(), fit, *binding),
+        filters=(NodeUnschedulable(), NodeName(), taints, affinity, NodePorts(), fit, *restrictions, *binding),
         scores=(
             (taints, 3),
             (affinity, 2),

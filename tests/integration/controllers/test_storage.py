@@ -131,6 +131,23 @@ async def test_a_claim_in_use_stays_until_its_last_pod_is_gone(cluster: Any, unt
     await until(look.gone(VOLUMES, bound["spec"]["volumeName"]))
 
 
+async def test_a_claim_for_one_pod_is_used_by_one_pod_at_a_time(cluster: Any, until: Any) -> None:
+    client, look = cluster.client, Looker(cluster)
+    await client.create(CLAIMS, claim("single", mode="ReadWriteOncePod"), namespace="default")
+    await client.create(PODS, pod("holder", "single"), namespace="default")
+    await until(look.phase(PODS, "holder", "Running"))
+    await client.create(PODS, pod("next", "single"), namespace="default")
+
+    async def refused() -> bool:
+        conditions = (await client.get(PODS, "next", "default"))["status"].get("conditions") or ()
+        return any("ReadWriteOncePod access mode" in each.get("message", "") for each in conditions)
+
+    await until(refused)
+    await client.delete(PODS, "holder", "default")
+    await until(look.phase(PODS, "next", "Running"))
+    await client.delete(PODS, "next", "default")
+
+
 async def test_the_smallest_volume_that_fits_is_bound_and_kept_when_released(cluster: Any, until: Any) -> None:
     client, look = cluster.client, Looker(cluster)
     for name, size, labels in (

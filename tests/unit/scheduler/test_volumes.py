@@ -41,9 +41,9 @@ def pod(name: str, *claims: str) -> Obj:
     }
 
 
-def claim(name: str, class_name: str, volume: str = "") -> Obj:
+def claim(name: str, class_name: str, volume: str = "", mode: str = "ReadWriteOnce") -> Obj:
     spec: Obj = {
-        "accessModes": ["ReadWriteOnce"],
+        "accessModes": [mode],
         "storageClassName": class_name,
         "resources": {"requests": {"storage": "1Gi"}},
     }
@@ -183,3 +183,32 @@ async def test_missing_and_unservable_claims_are_told(it: Fixture) -> None:
     it.client.put(claim("data", "by-hand"))
     await asyncio.sleep(3.0)
     assert "2 node(s) didn't find available persistent volumes to bind" in it.messages()[-1]
+
+
+async def test_a_claim_for_one_pod_serves_the_next_one_when_that_is_gone(it: Fixture) -> None:
+    it.client.put(volume("v", "a"))
+    it.client.put(claim("data", "by-hand", "v", mode="ReadWriteOncePod"))
+    for name in ("one", "two"):
+        it.client.put(pod(name, "data"))
+    await asyncio.sleep(0.1)
+    (placed,) = [name for name in ("one", "two") if it.node_of(name)]
+    (waiting,) = {"one", "two"} - {placed}
+    assert it.messages() == [
+        "0/2 nodes are available: 2 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod "
+        "access mode. no new claims to deallocate, preemption: 0/2 nodes are available: 2 No preemption victims found "
+        "for incoming pod."
+    ]
+    await asyncio.sleep(20)
+    assert it.node_of(waiting) == ""
+    it.client.remove(PODS, f"default/{placed}")
+    await asyncio.sleep(0.1)
+    assert it.node_of(waiting) == "a"
+
+
+async def test_a_claim_with_another_mode_serves_all_pods_of_its_node(it: Fixture) -> None:
+    it.client.put(volume("v", "a"))
+    it.client.put(claim("data", "by-hand", "v"))
+    for name in ("one", "two"):
+        it.client.put(pod(name, "data"))
+    await asyncio.sleep(0.1)
+    assert [it.node_of(name) for name in ("one", "two")] == ["a", "a"]
