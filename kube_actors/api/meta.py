@@ -20,6 +20,11 @@ def uid_of(obj: Obj) -> str:
     return str(obj["metadata"].get("uid") or "")
 
 
+def version_of(obj: Obj) -> int:
+    """The resourceVersion, which of two states of an object says which is the later one; 0 where there is none."""
+    return int(obj["metadata"].get("resourceVersion") or 0)
+
+
 def key_of(obj: Obj) -> str:
     """`namespace/name`, or `name` where there is no namespace: the key of caches and work queues."""
     namespace = namespace_of(obj)

@@ -23,7 +23,8 @@ class NodeConfig:
 
     name: str
     root_dir: Path
-    listener: Listener = field(default_factory=lambda: Listener("127.0.0.1:0"))
+    # Where streams into pods are served; None: nowhere, as for the nodes of a fleet, which share a server.
+    listener: Listener | None = field(default_factory=lambda: Listener("127.0.0.1:0"))
     # The names of the client certificates that may open streams into pods; None: whoever the listener lets in.
     callers: frozenset[str] | None = None
     advertise_address: str = "127.0.0.1"
@@ -58,5 +59,3 @@ class NodeConfig:
     service_environment: bool = True
     parallel_pulls: int = 4
     image_gc: ImageGcPolicy = field(default_factory=ImageGcPolicy)
-    # Fleets of simulated nodes run without a server of their own.
-    serve: bool = True

@@ -61,7 +61,7 @@ def own(config: NodeConfig, client: Client, clock: Clock) -> Surroundings:
         machine=read_machine(config.root_dir),
         pods=Informer(client, PODS, fields=f"spec.nodeName={config.name}", clock=clock),
         recorder=(recorder := EventRecorder(client, "kubelet", config.name, clock)),
-        server=(server := NodeServer(config.listener if config.serve else None, config.callers, clock)),
+        server=(server := NodeServer(config.listener, config.callers, clock)),
         heartbeat=client,
         pulse=clock,
         parts=(server, recorder),

@@ -17,6 +17,7 @@ from kube_actors.aio.clock import Clock, rfc3339_micro
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.errors import AlreadyExists, ApiError, KubeActorsError, NotFound
+from kube_actors.api.meta import version_of
 from kube_actors.api.resources import LEASES, NODES
 from kube_actors.client.interface import Client
 from kube_actors.node.config import NodeConfig
@@ -165,7 +166,7 @@ class Heartbeat:
     def _latest(self) -> Obj | None:
         """The cached Node, unless the last write of our own is not in it yet."""
         cached = self._known_node()
-        if cached is None or self._node is None or _version(cached) >= _version(self._node):
+        if cached is None or self._node is None or version_of(cached) >= version_of(self._node):
             return cached
         return self._node
 
@@ -211,7 +212,3 @@ class Heartbeat:
                 "renewTime": rfc3339_micro(self._clock.now()),
             },
         }
-
-
-def _version(obj: Obj) -> int:
-    return int(obj["metadata"].get("resourceVersion") or 0)

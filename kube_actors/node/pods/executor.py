@@ -32,7 +32,7 @@ from kube_actors.node.pods.actions import (
     ResizeContainers,
     StartContainer,
 )
-from kube_actors.node.pods.facts import Waiting
+from kube_actors.node.pods.facts import Definition, Waiting
 from kube_actors.node.pods.hooks import Hooks
 from kube_actors.node.pods.killer import Killer, grace_of
 from kube_actors.node.pods.memory import PodMemory
@@ -127,18 +127,18 @@ class Executor:
         try:
             container_id = await self._create(action, container, pod, view, memory)
         except ImageUnavailable as error:
-            self._wait(pod, memory, action.name, error.reason, str(error), error.retry_at)
+            self._wait(pod, memory, container, error.reason, str(error), error.retry_at)
         except (ConfigFailure, VolumeFailure) as error:
-            self._wait(pod, memory, action.name, "CreateContainerConfigError", str(error), now + RETRY_SECONDS)
+            self._wait(pod, memory, container, "CreateContainerConfigError", str(error), now + RETRY_SECONDS)
         except OSError as error:
             message = f"{error.strerror}: {error.filename}"
-            self._wait(pod, memory, action.name, "CreateContainerConfigError", message, now + RETRY_SECONDS)
+            self._wait(pod, memory, container, "CreateContainerConfigError", message, now + RETRY_SECONDS)
         except (ApiError, RpcError) as error:
             # The API server is away or refuses: the container waits, and what runs goes on.
-            self._wait(pod, memory, action.name, "CreateContainerConfigError", str(error), now + RETRY_SECONDS)
+            self._wait(pod, memory, container, "CreateContainerConfigError", str(error), now + RETRY_SECONDS)
         except RuntimeFailure as error:
             reason = error.reason if error.reason != "RuntimeError" else "CreateContainerError"
-            self._wait(pod, memory, action.name, reason, str(error), now + RETRY_SECONDS)
+            self._wait(pod, memory, container, reason, str(error), now + RETRY_SECONDS)
         else:
             await self._run(action, container, container_id, pod, view, memory)
 
@@ -187,12 +187,12 @@ class Executor:
                 # The sandbox died under it: that is no run of the container.
                 await parts.runtime.remove_container(container_id)
                 return
-            memory.attempted(name, action.after, parts.clock.now())
+            memory.attempted(container, action.after, parts.clock.now())
             # The container stays as one that never ran; the plan restarts it with the backoff of a crash.
             parts.events.container(pod, name, WARNING, "Failed", f"Error: {error}")
             memory.messages[container_id] = str(error)
             return
-        memory.attempted(name, action.after, parts.clock.now())
+        memory.attempted(container, action.after, parts.clock.now())
         parts.events.container(pod, name, NORMAL, "Started", "Container started")
         failure = await parts.hooks.post_start(container, container_id, view.ip or parts.config.advertise_address)
         if failure:
@@ -239,10 +239,10 @@ class Executor:
         limits = {each.name: each.limits.memory_bytes for each in action.updates if each.shrinks}
         return too_small(limits, uses, memory_limit(pod))
 
-    def _wait(self, pod: Obj, memory: PodMemory, name: str, reason: str, message: str, retry_at: float) -> None:
-        memory.waiting[name] = Waiting(reason, message, retry_at)
+    def _wait(self, pod: Obj, memory: PodMemory, container: Obj, reason: str, message: str, retry_at: float) -> None:
+        memory.waiting[Definition.of(container)] = Waiting(reason, message, retry_at)
         said = reason if reason in IMAGE_REASONS else message
-        self._parts.events.container(pod, name, WARNING, "Failed", f"Error: {said}")
+        self._parts.events.container(pod, str(container["name"]), WARNING, "Failed", f"Error: {said}")
 
 
 def _process_target(container: Obj, view: PodView) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from kube_actors.api import Obj
 from kube_actors.node.pods.backoff import BackoffEntry
 from kube_actors.node.resize.state import NO_RESIZE, ResizeState
 
@@ -33,13 +34,25 @@ HEALTHY = Probed()
 
 
 @dataclass(frozen=True, slots=True)
+class Definition:
+    """By what failures of a container are remembered, as kubelet's hash of it: with another image it begins anew."""
+
+    name: str
+    image: str
+
+    @classmethod
+    def of(cls, container: Obj) -> Definition:
+        return cls(str(container["name"]), str(container.get("image") or ""))
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """`probed` by container id, `backoff` and `waiting` by container name; `doomed` are ids of runs to be
-    killed because their postStart hook failed. `started_at`: when the node accepted the pod."""
+    """`probed` by container id, `backoff` and `waiting` by definition; `doomed` are ids of runs to be killed
+    because their postStart hook failed. `started_at`: when the node accepted the pod."""
 
     started_at: float = 0.0
     probed: Mapping[str, Probed] = field(default_factory=dict)
-    backoff: Mapping[str, BackoffEntry] = field(default_factory=dict)
-    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    backoff: Mapping[Definition, BackoffEntry] = field(default_factory=dict)
+    waiting: Mapping[Definition, Waiting] = field(default_factory=dict)
     doomed: frozenset[str] = frozenset()
     resize: ResizeState = NO_RESIZE

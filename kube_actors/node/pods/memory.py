@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from kube_actors.api import Obj
 from kube_actors.node.pods.backoff import BackoffEntry, advanced
-from kube_actors.node.pods.facts import Facts, Probed, Waiting
+from kube_actors.node.pods.facts import Definition, Facts, Probed, Waiting
 from kube_actors.node.resize.state import NO_RESIZE, ResizeState
 from kube_actors.node.runtime.interface import Limits
 
@@ -17,8 +17,8 @@ class PodMemory:
     """Mutable, owned by the pod's worker; `facts()` is what pure functions see of it."""
 
     started_at: float
-    backoff: dict[str, BackoffEntry] = field(default_factory=dict)
-    waiting: dict[str, Waiting] = field(default_factory=dict)
+    backoff: dict[Definition, BackoffEntry] = field(default_factory=dict)
+    waiting: dict[Definition, Waiting] = field(default_factory=dict)
     doomed: set[str] = field(default_factory=set)
     # Termination messages by container id, read once when the run ended.
     messages: dict[str, str] = field(default_factory=dict)
@@ -53,11 +53,13 @@ class PodMemory:
         self.limits.pop(container_id, None)
         self.replaced.discard(container_id)
 
-    def attempted(self, name: str, after: float | None, now: float) -> None:
+    def attempted(self, container: Obj, after: float | None, now: float) -> None:
         """A start was made; where it follows a run that ended at `after`, the next one waits longer."""
-        self.waiting.pop(name, None)
+        definition = Definition.of(container)
+        # Whatever kept it waiting, with this image or with one that it had before.
+        self.waiting = {known: why for known, why in self.waiting.items() if known.name != definition.name}
         if after is not None:
-            self.backoff[name] = advanced(self.backoff.get(name), after, now)
+            self.backoff[definition] = advanced(self.backoff.get(definition), after, now)
 
 
 def shown_of(pod: Obj) -> tuple[Mapping[str, str] | None, ...]:

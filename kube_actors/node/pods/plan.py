@@ -29,7 +29,7 @@ from kube_actors.node.pods.actions import (
     Update,
 )
 from kube_actors.node.pods.backoff import ready_at
-from kube_actors.node.pods.facts import HEALTHY, Facts
+from kube_actors.node.pods.facts import HEALTHY, Definition, Facts
 from kube_actors.node.pods.restarts import ALWAYS, restarts
 from kube_actors.node.pods.view import ContainerView, PodView, Role
 
@@ -189,17 +189,17 @@ def _has_started(view: ContainerView, facts: Facts) -> bool:
 
 def _plan_start(pod: Obj, view: ContainerView, facts: Facts, now: float, draft: _Draft, *, again: bool = False) -> None:
     """Start the container now, later, or not at all. `again`: a new sandbox, so the past does not matter."""
-    run = view.latest
+    run, definition = view.latest, Definition.of(view.spec)
     at, after = now, None
     if run is not None and not again:
         if not restarts(pod, view, run):
             return
         after = run.finished_at
-        entry = facts.backoff.get(view.name)
+        entry = facts.backoff.get(definition)
         at = ready_at(entry, run.finished_at)
         if entry is not None and at > now:
             draft.backing_off.append(BackingOff(view.name, run.attempt, entry.delay))
-    waiting = facts.waiting.get(view.name)
+    waiting = facts.waiting.get(definition)
     if waiting is not None:
         at = max(at, waiting.retry_at)
     if at > now:

@@ -189,10 +189,9 @@ class PodWorker:
     async def _sync(self) -> None:
         """Look, plan and act until there is nothing to do."""
         for _ in range(MAX_ROUNDS):
-            view = await self._look()
+            pod, view = await self._look()
             now = self._clock.now()
-            facts = self._facts(view)
-            pod = self.granted
+            facts = self._facts(pod, view)
             plan = plan_pod(pod, view, facts, now)
             if plan.finished:
                 self._finished, self._failure = True, plan.failure
@@ -203,23 +202,24 @@ class PodWorker:
             if resized:
                 self._resizes.complete(pod)
                 facts = replace(facts, resize=self._resizes.state(self._uid))
-            self._publish(view, facts)
+            self._publish(pod, view, facts)
             if resized:
                 # Its status tells now what it gave back.
                 self._resizes.room()
             self._announce(plan)
             if not plan.actions:
-                self._wake_at = await self._refresh(plan.wake_at, now)
+                self._wake_at = await self._refresh(pod, plan.wake_at, now)
                 return
             for action in plan.actions:
                 await self._executor.perform(action, pod, view, self._memory)
         raise RuntimeFailure(f"the plans of the pod do not come to rest after {MAX_ROUNDS} rounds")
 
-    async def _look(self) -> PodView:
+    async def _look(self) -> tuple[Obj, PodView]:
+        """The pod with what it is granted, and how it stands."""
         record = await self._parts.runtime.pod(self._uid)
         await self._read_messages(record)
         pod, memory = self.granted, self._memory
-        return view_pod(pod, record, pod.get("status"), memory.messages, memory.limits, memory.replaced)
+        return pod, view_pod(pod, record, pod.get("status"), memory.messages, memory.limits, memory.replaced)
 
     async def _read_messages(self, record: PodRecord | None) -> None:
         """Termination messages of runs that have ended since the last look."""
@@ -231,15 +231,15 @@ class PodWorker:
                 if run is not None and not run.running and run.id not in messages:
                     messages[run.id] = await read_message(self._parts.runtime, directory, each.spec, run)
 
-    def _facts(self, view: PodView) -> Facts:
+    def _facts(self, pod: Obj, view: PodView) -> Facts:
         address = self._parts.config.advertise_address
-        return self._memory.facts(self._prober.sync(self.granted, view, address), self._resizes.state(self._uid))
+        return self._memory.facts(self._prober.sync(pod, view, address), self._resizes.state(self._uid))
 
-    def _publish(self, view: PodView, facts: Facts, *, over: bool = False) -> None:
+    def _publish(self, pod: Obj, view: PodView, facts: Facts, *, over: bool = False) -> None:
         situation = Situation(
             self._parts.config.advertise_address, self._clock.now(), over, self._failure if over else None
         )
-        self._statuses.set(self._pod, pod_status(self.granted, view, facts, situation))
+        self._statuses.set(self._pod, pod_status(pod, view, facts, situation))
 
     def _announce(self, plan: Plan) -> None:
         for each in plan.backing_off:
@@ -248,7 +248,7 @@ class PodWorker:
                 text = f"Back-off restarting failed container {each.name} in pod {full_name(self._pod)}"
                 self._parts.events.container(self._pod, each.name, WARNING, "BackOff", text)
 
-    async def _refresh(self, wake_at: float | None, now: float) -> float | None:
+    async def _refresh(self, pod: Obj, wake_at: float | None, now: float) -> float | None:
         """Look after mounted ConfigMaps and Secrets when it is time; when to wake up next.
 
         It is time at once when the pod's labels or annotations have changed: it is the way to hurry a kubelet.
@@ -259,7 +259,7 @@ class PodWorker:
         changed = self._memory.shown != shown_of(self._pod)
         if changed or now - self._memory.refreshed_at >= interval:
             self._memory.refreshed(self._pod, now)
-            for failure in await volumes.refresh(self.granted, now if changed else 0.0):
+            for failure in await volumes.refresh(pod, now if changed else 0.0):
                 self._parts.events.pod(self._pod, WARNING, "FailedMount", failure)
         due = self._memory.refreshed_at + interval
         return due if wake_at is None else min(wake_at, due)
@@ -267,10 +267,10 @@ class PodWorker:
     # TERMINATING, TERMINATED, GONE
 
     async def _terminate(self) -> None:
-        view = await self._look()
+        pod, view = await self._look()
         self._grace = EVICTION_GRACE if self._evicted else grace_of(self._pod)
         if not self._gone:
-            self._publish(view, self._facts(view))
+            self._publish(pod, view, self._facts(pod, view))
         if view.running or view.strangers:
             await self._parts.killer.kill_all(self._pod, view, self._grace)
 
@@ -279,12 +279,12 @@ class PodWorker:
         record = await self._parts.runtime.pod(self._uid)
         if record is not None and record.ready:
             await self._parts.runtime.stop_sandbox(record.sandbox_id)
-        view = await self._look()
+        pod, view = await self._look()
         self._prober.forget(self._uid)
         self._parts.addresses.release(self._uid)
         self._parts.devices.release(self._uid)
         if not self._gone:
-            self._publish(view, self._memory.facts({}), over=True)
+            self._publish(pod, view, self._memory.facts({}), over=True)
             self._let_go()
 
     def _let_go(self) -> None:
@@ -321,6 +321,8 @@ class PodWorker:
 
     async def _attempt(self, work: Work) -> Outcome:
         """Run a step that `_interrupt` may cancel."""
+        # What asks for it from now on is of use to the next step only.
+        self._retry = False
         step = self._step = self._tasks.spawn(self._guarded(work), f"{full_name(self._pod)}/{self.phase.value}")
         try:
             await asyncio.wait({step})
@@ -368,4 +370,3 @@ class PodWorker:
         ending = self._ending
         while self._clock.now() < until and self._ending == ending and not self._retry:
             await self._wait(until)
-        self._retry = False

@@ -8,7 +8,7 @@ from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
 from kube_actors.node.containers.resources import applied
 from kube_actors.node.pods.backoff import duration, ready_at
-from kube_actors.node.pods.facts import HEALTHY, Facts
+from kube_actors.node.pods.facts import HEALTHY, Definition, Facts
 from kube_actors.node.pods.restarts import restarts
 from kube_actors.node.pods.view import START_ERROR, ContainerView, Role, Run
 
@@ -90,10 +90,11 @@ def _waiting(view: ContainerView, frame: Frame) -> Obj | None:
     run = view.latest
     if run is not None and not restarts(frame.pod, view, run):
         return None
-    tried = frame.facts.waiting.get(view.name)
+    definition = Definition.of(view.spec)
+    tried = frame.facts.waiting.get(definition)
     if tried is not None:
         return {"reason": tried.reason, "message": tried.message}
-    entry = frame.facts.backoff.get(view.name)
+    entry = frame.facts.backoff.get(definition)
     if run is not None and entry is not None and ready_at(entry, run.finished_at) > frame.now:
         message = f"back-off {duration(entry.delay)} restarting failed container={view.name} pod={full_name(frame.pod)}"
         return {"reason": "CrashLoopBackOff", "message": message}

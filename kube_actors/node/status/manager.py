@@ -19,6 +19,7 @@ from kube_actors.aio.clock import Clock
 from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.errors import ApiError, Conflict, NotFound
+from kube_actors.api.meta import version_of
 from kube_actors.api.resources import PODS
 from kube_actors.client.interface import Client
 from kube_actors.node.pods.static_pods import is_static
@@ -86,7 +87,7 @@ class StatusManager:
     def observed(self, pod: Obj) -> None:
         """The informer has seen the pod: if somebody else changed what is ours, it is set right."""
         entry = self._entries.get(str(pod["metadata"]["uid"]))
-        if entry is None or int(pod["metadata"].get("resourceVersion") or 0) < entry.version:
+        if entry is None or version_of(pod) < entry.version:
             return
         entry.known = pod.get("status") or {}
         if changes(entry.known, entry.wanted):
@@ -156,7 +157,7 @@ class StatusManager:
             body = {"metadata": {"uid": entry.mirror or entry.uid}, "status": patch}
             written = await self._client.patch(PODS, entry.name, body, entry.namespace, subresource="status")
             entry.known = written.get("status") or {}
-            entry.version = int(written["metadata"].get("resourceVersion") or 0)
+            entry.version = version_of(written)
         if entry.finished and entry.wanted is wanted and entry.mirror is None:
             await self._client.delete(PODS, entry.name, entry.namespace, uid=entry.uid, grace_seconds=0)
             entry.deleted = True

@@ -49,7 +49,7 @@ class Node:
     def start_anew(self) -> None:
         config = DockerConfig("agent", "n", "kube-actors-agent", "10.246.0.0/16", self.lab.docker_host)
         self.runtime = DockerRuntime(config)
-        node = NodeConfig(name="n", root_dir=self.root, pod_cidr="10.246.1.0/24", serve=False)
+        node = NodeConfig(name="n", root_dir=self.root, pod_cidr="10.246.1.0/24", listener=None)
         self.agent = NodeAgent(node, self.client, self.runtime)
 
     def container(self, name: str) -> Obj:

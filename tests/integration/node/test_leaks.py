@@ -90,7 +90,7 @@ async def test_pods_that_come_and_go_leave_nothing_in_the_agent(runtime: Runtime
     client = FakeKubeClient()
     metadata = {"name": "words", "namespace": "default", "uid": "words"}
     client.put({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"word": "yes"}})
-    config = NodeConfig(name="n", root_dir=tmp_path, pod_cidr="127.131.9.0/24", serve=False)
+    config = NodeConfig(name="n", root_dir=tmp_path, pod_cidr="127.131.9.0/24", listener=None)
     agent = NodeAgent(config, client, runtime)
     await agent.start()
     try:

@@ -52,7 +52,7 @@ class Node:
     def start_anew(self) -> None:
         self.runtime = ProcessRuntime(ProcessConfig(self.root, "test", "n"))
         config = NodeConfig(
-            name="n", root_dir=self.root, pod_cidr="127.131.7.0/24", serve=False, volume_refresh_interval=0.3
+            name="n", root_dir=self.root, pod_cidr="127.131.7.0/24", listener=None, volume_refresh_interval=0.3
         )
         self.agent = NodeAgent(config, self.client, self.runtime)
 

@@ -46,7 +46,7 @@ class World:
         self.client = FakeKubeClient(clock=self.clock)
         self.runtime = SimulatedRuntime(config, self.clock)
         self.config = NodeConfig(
-            name=NODE, root_dir=tmp_path, pod_cidr="10.1.0.0/24", serve=False, capacity={"cpu": "4", "memory": "8Gi"}
+            name=NODE, root_dir=tmp_path, pod_cidr="10.1.0.0/24", listener=None, capacity={"cpu": "4", "memory": "8Gi"}
         )
         self.agent = self.new_agent()
 

@@ -106,6 +106,37 @@ async def test_a_crash_loop_is_told_in_kubernetes_words(make_world: MakeWorld) -
     assert ("BackOff", "Back-off restarting failed container c in pod p_default(uid-p)") in events(world)
 
 
+async def test_a_new_image_ends_the_wait_of_a_crash_loop_and_of_a_pull(make_world: MakeWorld) -> None:
+    bad = (
+        Rule(Behaviour(run_seconds=1, exit_code=3), image="crashes:1"),
+        Rule(Behaviour(image_missing=True), image="missing:1"),
+    )
+    names = ("crashes", "missing")
+    pod = make_pod(containers=[{"name": name, "image": f"{name}:1"} for name in names])
+    world = await make_world(SimulatedConfig(rules=bad), pod)
+
+    def reasons() -> list[str]:
+        states = [each["state"] for each in world.status().get("containerStatuses") or ()]
+        return [state.get("waiting", {}).get("reason", "") for state in states]
+
+    # Long enough for waits of 40 s and more.
+    await asyncio.sleep(80)
+    await world.until(lambda: reasons() == ["CrashLoopBackOff", "ImagePullBackOff"])
+    for image in ("good:1", "good:2"):
+        known = world.pod()
+        assert known is not None
+        changed = [{"name": name, "image": image} for name in names]
+        world.client.put(known | {"spec": known["spec"] | {"containers": changed}})
+        running = {"crashes": image, "missing": image}
+        assert await world.until(lambda: images_running(world) == running) < 1  # noqa: B023
+    assert [each["restartCount"] for each in world.status()["containerStatuses"]][1] == 1
+
+
+def images_running(world: World) -> dict[str, str]:
+    statuses = world.status().get("containerStatuses") or ()
+    return {each["name"]: each["image"] for each in statuses if "running" in each["state"]}
+
+
 async def test_a_pod_that_never_restarts_succeeds_or_fails(make_world: MakeWorld) -> None:
     config = SimulatedConfig(Behaviour(run_seconds=2), (Rule(Behaviour(run_seconds=2, exit_code=7), image="bad:1"),))
     bad = make_pod("bad", containers=[{"name": "c", "image": "bad:1"}], restartPolicy="Never")

@@ -16,7 +16,7 @@ from kube_actors.node.pods.actions import (
     StartContainer,
 )
 from kube_actors.node.pods.backoff import BackoffEntry
-from kube_actors.node.pods.facts import Facts, Probed, Waiting
+from kube_actors.node.pods.facts import Definition, Facts, Probed, Waiting
 from kube_actors.node.pods.plan import plan_pod
 from kube_actors.node.pods.view import view_pod
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, PodRecord
@@ -24,6 +24,7 @@ from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, 
 from .conftest import make_pod
 
 NOW = 1_000_000.0
+C = Definition("c", "web:1")
 
 
 def container(
@@ -74,7 +75,7 @@ def test_nothing_is_done_for_a_pod_that_runs() -> None:
 def test_the_first_restart_is_made_at_once_and_the_next_one_waits() -> None:
     found = record(container(exit_code=1, ended=NOW - 1))
     assert plan(make_pod(), found).actions == (StartContainer("c", 1, NOW - 1),)
-    waiting = plan(make_pod(), found, Facts(backoff={"c": BackoffEntry(10, NOW - 5)}))
+    waiting = plan(make_pod(), found, Facts(backoff={C: BackoffEntry(10, NOW - 5)}))
     assert waiting.actions == ()
     assert waiting.wake_at == NOW + 9
     assert [each.delay for each in waiting.backing_off] == [10]
@@ -82,7 +83,7 @@ def test_the_first_restart_is_made_at_once_and_the_next_one_waits() -> None:
 
 def test_a_run_of_more_than_ten_minutes_forgives_the_past() -> None:
     found = record(container(exit_code=1, ended=NOW - 1))
-    facts = Facts(backoff={"c": BackoffEntry(300, NOW - 700)})
+    facts = Facts(backoff={C: BackoffEntry(300, NOW - 700)})
     assert plan(make_pod(), found, facts).actions == (StartContainer("c", 1, NOW - 1),)
 
 
@@ -169,15 +170,23 @@ def test_what_ran_before_a_reboot_is_counted_and_not_repeated_where_it_may_not_b
 
 
 def test_a_start_that_failed_waits_for_its_time() -> None:
-    facts = Facts(waiting={"c": Waiting("ErrImagePull", "no", NOW + 3)})
+    facts = Facts(waiting={C: Waiting("ErrImagePull", "no", NOW + 3)})
     result = plan(make_pod(), record(), facts)
     assert result.actions == ()
     assert result.wake_at == NOW + 3
 
 
+def test_a_changed_image_knows_nothing_of_the_failures_of_the_one_before() -> None:
+    found = record(container(exit_code=1, ended=NOW - 1))
+    facts = Facts(backoff={C: BackoffEntry(80, NOW)}, waiting={C: Waiting("ImagePullBackOff", "no", NOW + 70)})
+    changed = make_pod(containers=[{"name": "c", "image": "web:2"}])
+    assert plan(changed, found, facts).actions == (StartContainer("c", 1, NOW - 1),)
+    assert plan(make_pod(), found, facts).wake_at == NOW + 79
+
+
 def test_old_dead_runs_are_removed_but_for_the_last_two() -> None:
     runs = [container(attempt=attempt, exit_code=1) for attempt in range(4)]
-    facts = Facts(backoff={"c": BackoffEntry(10, NOW)})
+    facts = Facts(backoff={C: BackoffEntry(10, NOW)})
     removed = [
         action.id for action in plan(make_pod(), record(*runs), facts).actions if isinstance(action, RemoveContainer)
     ]
@@ -207,7 +216,7 @@ class Model:
     def __init__(self, pod: Obj) -> None:
         self.pod = pod
         self.record: PodRecord | None = None
-        self.backoff: dict[str, BackoffEntry] = {}
+        self.backoff: dict[Definition, BackoffEntry] = {}
         self.now = NOW
         self.starts: list[str] = []
 

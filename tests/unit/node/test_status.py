@@ -10,7 +10,7 @@ from kube_actors.aio.clock import rfc3339
 from kube_actors.api import Obj
 from kube_actors.node.pods.actions import Failure
 from kube_actors.node.pods.backoff import BackoffEntry
-from kube_actors.node.pods.facts import Facts, Probed, Waiting
+from kube_actors.node.pods.facts import Definition, Facts, Probed, Waiting
 from kube_actors.node.pods.view import view_pod
 from kube_actors.node.runtime.interface import ContainerRecord, ContainerState, PodRecord
 from kube_actors.node.status.manager import changes
@@ -101,7 +101,7 @@ def test_the_phase_follows_policy_and_exit_codes(policy: str, codes: tuple[int |
 
 def test_a_pod_with_a_container_that_cannot_start_is_pending() -> None:
     pod = make_pod(containers=[{"name": "a", "image": "web:1"}, {"name": "b", "image": "no:1"}])
-    facts = Facts(waiting={"b": Waiting("ErrImagePull", "not found", NOW + 5)})
+    facts = Facts(waiting={Definition("b", "no:1"): Waiting("ErrImagePull", "not found", NOW + 5)})
     result = status(pod, container("a"), facts=facts)
     assert result["phase"] == "Pending"
     assert result["containerStatuses"][1]["state"]["waiting"] == {"reason": "ErrImagePull", "message": "not found"}
@@ -113,7 +113,7 @@ def test_an_oom_kill_is_told() -> None:
 
 
 def test_a_backoff_shows_the_last_state() -> None:
-    facts = Facts(backoff={"c": BackoffEntry(80, NOW - 2)})
+    facts = Facts(backoff={Definition("c", "web:1"): BackoffEntry(80, NOW - 2)})
     entry = status(make_pod(), container(code=2, attempt=3), facts=facts)["containerStatuses"][0]
     assert entry["state"]["waiting"]["reason"] == "CrashLoopBackOff"
     assert entry["state"]["waiting"]["message"].startswith("back-off 1m20s restarting failed container=c")

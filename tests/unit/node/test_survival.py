@@ -86,6 +86,28 @@ async def test_pods_heal_as_soon_as_the_runtime_is_back(make_world: MakeWorld, m
     assert await world.until(lambda: world.status().get("phase") == "Running") < 3
 
 
+async def test_an_outage_during_a_step_does_not_shorten_the_back_off_of_a_later_failure(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await make_world(SimulatedConfig(Behaviour(start_seconds=30)), make_pod())
+    await asyncio.sleep(10)
+    outage = Outage(world, monkeypatch)
+    await asyncio.sleep(15)
+    outage.end()
+    await world.until(lambda: world.status().get("phase") == "Running")
+    looks: list[float] = []
+
+    async def away(*_: Any) -> Any:
+        looks.append(world.clock.now())
+        raise RuntimeFailure("this pod cannot be read")
+
+    monkeypatch.setattr(world.runtime, "pod", away)
+    (record,) = await world.runtime.list_pods()
+    world.runtime.crash(record.containers[0].id)
+    await asyncio.sleep(5)
+    assert looks[1] - looks[0] > 0.8
+
+
 async def test_a_pod_that_bore_an_outage_of_the_runtime_has_its_own_grace_when_it_is_deleted(
     make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
