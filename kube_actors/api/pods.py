@@ -1,12 +1,12 @@
 """What follows from a pod's spec and status: its quality of service, and what it takes of its node.
 
-The sums follow component-helpers' resource.PodRequests: init containers run one after the other before
+The sums follow component-helpers' resource.PodRequests and PodLimits: init containers run one after the other before
 the others, except those that restart always (sidecars), which run along with all that comes after.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from kube_actors.api import Obj, quantity
@@ -56,14 +56,23 @@ def amounts_of(resources: Mapping[str, Any] | None) -> dict[str, int]:
 
 def requests_of(spec: Obj, missing: Mapping[str, int] | None = None) -> dict[str, int]:
     """What a pod asks of its node. `missing` is what a container counts for that does not ask."""
+    return _total(spec, "requests", lambda container: _container_requests(container, missing))
+
+
+def limits_of(spec: Obj) -> dict[str, int]:
+    """What a pod may take of its node at most, of those resources for which a container or the pod has a limit."""
+    return _total(spec, "limits", lambda container: amounts_of((container.get("resources") or {}).get("limits")))
+
+
+def _total(spec: Obj, kind: str, amounts: Callable[[Obj], dict[str, int]]) -> dict[str, int]:
     total: dict[str, int] = {}
     for container in spec.get("containers") or ():
-        _add(total, _container_requests(container, missing))
+        _add(total, amounts(container))
     # What init containers need at most: each with the sidecars that were started before it.
     peak: dict[str, int] = {}
     sidecars: dict[str, int] = {}
     for container in spec.get("initContainers") or ():
-        needs = _container_requests(container, missing)
+        needs = amounts(container)
         if container.get("restartPolicy") == "Always":
             _add(total, needs)
             _add(sidecars, needs)
@@ -72,9 +81,10 @@ def requests_of(spec: Obj, missing: Mapping[str, int] | None = None) -> dict[str
             _add(needs, sidecars)
         _max(peak, needs)
     _max(total, peak)
-    whole = _requests(spec)
-    total.update((name, amount) for name, amount in amounts_of(whole).items() if _replaces(name))
-    _add(total, amounts_of(spec.get("overhead")))
+    whole = amounts_of((spec.get("resources") or {}).get(kind))
+    total.update((name, amount) for name, amount in whole.items() if _replaces(name))
+    overhead = amounts_of(spec.get("overhead")).items()
+    _add(total, {name: amount for name, amount in overhead if kind == "requests" or name in total})
     return total
 
 
@@ -132,7 +142,7 @@ def _container_requests(container: Obj, missing: Mapping[str, int] | None) -> di
 
 
 def _replaces(name: str) -> bool:
-    """Whether the request of the pod as a whole replaces the sum of its containers'."""
+    """Whether that of the pod as a whole replaces the sum of its containers'."""
     return name in ("cpu", "memory") or name.startswith("hugepages-")
 
 

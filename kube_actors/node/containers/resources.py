@@ -7,10 +7,8 @@ from __future__ import annotations
 
 from kube_actors.api import Obj, pods
 from kube_actors.api.quantity import from_int, from_milli, milli, parse, to_int
-from kube_actors.node.runtime.interface import Limits
+from kube_actors.node.runtime.interface import CPU_PERIOD_US, MAX_SHARES, MIN_SHARES, Limits
 
-MIN_SHARES, MAX_SHARES = 2, 262_144
-PERIOD_US = 100_000
 MIN_QUOTA_US = 1_000
 
 GUARANTEED, BEST_EFFORT = "Guaranteed", "BestEffort"
@@ -26,7 +24,7 @@ def shares_of(milli_cpu: int) -> int:
 
 def quota_of(milli_cpu: int) -> int:
     """cgroup cpu.cfs_quota_us for a limit in thousandths of a core; 0: none."""
-    return max(MIN_QUOTA_US, milli_cpu * PERIOD_US // 1000) if milli_cpu else 0
+    return max(MIN_QUOTA_US, milli_cpu * CPU_PERIOD_US // 1000) if milli_cpu else 0
 
 
 def request_of(container: Obj, resource: str) -> str:
@@ -53,13 +51,32 @@ def _effective_limit(pod: Obj, container: Obj, resource: str) -> str:
     return own if parse(own) else limit_of(pod["spec"], resource)
 
 
-def memory_limit(pod: Obj) -> int:
-    """Of the pod as a whole: its own, or that of its containers together; 0 where one of them has none."""
+def pod_limits(pod: Obj) -> Limits:
+    """What the kernel enforces for the pod as a whole (ResourceConfigForPod): a limit of its own, or those of its
+    containers together where none of them is without."""
+    if qos_class(pod) == BEST_EFFORT:
+        return Limits()
     spec = pod["spec"]
-    own = to_int(limit_of(spec, "memory"))
-    sidecars = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
-    limits = [to_int(limit_of(each, "memory")) for each in (*sidecars, *(spec.get("containers") or ()))]
-    return own or (sum(limits) if all(limits) else 0)
+    limits = {name: amount for name, amount in pods.limits_of(spec).items() if _is_limited(spec, name)}
+    return Limits(
+        cpu_shares=shares_of(pods.requests_of(spec).get("cpu", 0)),
+        cpu_quota_us=quota_of(limits.get("cpu", 0)),
+        memory_bytes=limits.get("memory", 0),
+    )
+
+
+def widest(one: Limits, other: Limits) -> Limits:
+    """What is enough for either."""
+    return Limits(
+        cpu_shares=max(one.cpu_shares, other.cpu_shares),
+        cpu_quota_us=max(one.cpu_quota_us, other.cpu_quota_us) if one.cpu_quota_us and other.cpu_quota_us else 0,
+        memory_bytes=max(one.memory_bytes, other.memory_bytes) if one.memory_bytes and other.memory_bytes else 0,
+    )
+
+
+def _is_limited(spec: Obj, resource: str) -> bool:
+    containers = pods.all_containers(spec)
+    return bool(parse(limit_of(spec, resource)) or all(parse(limit_of(each, resource)) for each in containers))
 
 
 def applied(resources: Obj, limits: Limits | None, before: Obj) -> Obj:
@@ -72,7 +89,7 @@ def applied(resources: Obj, limits: Limits | None, before: Obj) -> Obj:
     shown: Obj = {kind: dict(amounts) for kind, amounts in resources.items() if isinstance(amounts, dict)}
     granted, asked = shown.get("limits", {}), shown.get("requests", {})
     if "cpu" in granted and quota_of(milli(granted["cpu"])) != limits.cpu_quota_us:
-        _show(granted, "cpu", from_milli(limits.cpu_quota_us * 1000 // PERIOD_US))
+        _show(granted, "cpu", from_milli(limits.cpu_quota_us * 1000 // CPU_PERIOD_US))
     if "memory" in granted and to_int(granted["memory"]) != limits.memory_bytes:
         _show(granted, "memory", from_int(limits.memory_bytes, binary=True))
         if known := (before.get("requests") or {}).get("memory"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from kube_actors.api import Obj
 from kube_actors.node.config import NodeConfig
 from kube_actors.node.containers.dns import Resolver, resolver_of
+from kube_actors.node.containers.resources import pod_limits, qos_class
 from kube_actors.node.runtime.interface import DeviceGrant, PortMapping, SandboxSpec
 
 MAX_HOSTNAME = 63
@@ -55,6 +56,8 @@ def sandbox_spec(
         attempt=attempt,
         labels=tuple(sorted((metadata.get("labels") or {}).items())),
         devices=devices,
+        qos_class=qos_class(pod),
+        limits=pod_limits(pod),
     )
 
 

@@ -63,9 +63,12 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class ResizeContainers:
-    """Give containers that run other limits. One that fails holds back those behind it."""
+    """Give containers that run other limits, and the pod as a whole. One that fails holds back those behind it."""
 
     updates: tuple[Update, ...]
+    whole: Limits
+    # Less memory for one of them or for the whole: to be refused while more is used.
+    shrinks: bool = False
 
 
 Action = CreateSandbox | RemoveSandbox | StartContainer | KillContainer | RemoveContainer | ResizeContainers

@@ -15,7 +15,7 @@ from kube_actors.node.containers.dns import Resolver
 from kube_actors.node.containers.environment import ConfigFailure
 from kube_actors.node.containers.field_refs import PodAddresses
 from kube_actors.node.containers.hosts import hosts_mount
-from kube_actors.node.containers.resources import memory_limit
+from kube_actors.node.containers.resources import widest
 from kube_actors.node.containers.sandbox import sandbox_spec
 from kube_actors.node.containers.spec import ContainerSpecs
 from kube_actors.node.devices.allocator import Allocator
@@ -39,7 +39,15 @@ from kube_actors.node.pods.memory import PodMemory
 from kube_actors.node.pods.termination_message import message_mount
 from kube_actors.node.pods.view import PodView, specs
 from kube_actors.node.resize.resizes import Resizes, too_small
-from kube_actors.node.runtime.interface import BlockDevice, Mount, NoSuchContainer, Runtime, RuntimeFailure, Simulation
+from kube_actors.node.runtime.interface import (
+    BlockDevice,
+    Limits,
+    Mount,
+    NoSuchContainer,
+    Runtime,
+    RuntimeFailure,
+    Simulation,
+)
 from kube_actors.node.status.container_status import full_name
 from kube_actors.node.volumes.manager import Volumes
 from kube_actors.node.volumes.payload import VolumeFailure
@@ -114,6 +122,7 @@ class Executor:
             devices = parts.devices.grants(str(pod["metadata"]["uid"]))
             spec = sandbox_spec(pod, parts.config, parts.host_resolver, ip, action.attempt, devices)
             await parts.runtime.run_sandbox(spec)
+            memory.whole = spec.limits
         except RuntimeFailure as error:
             # Whatever was wrong with it, the next attempt has another address.
             parts.addresses.release(str(pod["metadata"]["uid"]))
@@ -214,12 +223,10 @@ class Executor:
             memory.replaced.add(action.id)
 
     async def _resize(self, action: ResizeContainers, pod: Obj, view: PodView, memory: PodMemory) -> None:
-        runtime = self._parts.runtime
         try:
-            refusal = await self._too_small(action, pod, view)
-            for each in action.updates if not refusal else ():
-                await runtime.update_limits(each.id, each.limits)
-                memory.limits[each.id] = each.limits
+            refusal = await self._too_small(action, view)
+            if not refusal:
+                await self._update(action, view, memory)
         except NoSuchContainer:
             # It has ended meanwhile: its next run starts with the new limits.
             return
@@ -228,16 +235,29 @@ class Executor:
         if refusal:
             self._resizes.fail(pod, refusal)
 
-    async def _too_small(self, action: ResizeContainers, pod: Obj, view: PodView) -> str:
+    async def _update(self, action: ResizeContainers, view: PodView, memory: PodMemory) -> None:
+        """The whole grows before its parts and shrinks after them: no part may ever have more than the whole."""
+        runtime = self._parts.runtime
+        wide = widest(memory.whole or Limits(), action.whole)
+        await runtime.update_pod_limits(view.sandbox_id, wide)
+        memory.whole = wide
+        for each in action.updates:
+            await runtime.update_limits(each.id, each.limits)
+            memory.limits[each.id] = each.limits
+        if wide != action.whole:
+            await runtime.update_pod_limits(view.sandbox_id, action.whole)
+            memory.whole = action.whole
+
+    async def _too_small(self, action: ResizeContainers, view: PodView) -> str:
         """Why memory cannot be taken away now: below what is in use the kernel would kill."""
-        if not any(each.shrinks for each in action.updates):
+        if not action.shrinks:
             return ""
         uses = {}
         for running in view.running:
             if running.latest is not None:
                 uses[running.name] = (await self._parts.runtime.stats(running.latest.id)).memory_bytes
         limits = {each.name: each.limits.memory_bytes for each in action.updates if each.shrinks}
-        return too_small(limits, uses, memory_limit(pod))
+        return too_small(limits, uses, action.whole.memory_bytes)
 
     def _wait(self, pod: Obj, memory: PodMemory, container: Obj, reason: str, message: str, retry_at: float) -> None:
         memory.waiting[Definition.of(container)] = Waiting(reason, message, retry_at)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from kube_actors.api import Obj
 from kube_actors.node.pods.backoff import BackoffEntry
 from kube_actors.node.resize.state import NO_RESIZE, ResizeState
+from kube_actors.node.runtime.interface import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +57,5 @@ class Facts:
     waiting: Mapping[Definition, Waiting] = field(default_factory=dict)
     doomed: frozenset[str] = frozenset()
     resize: ResizeState = NO_RESIZE
+    # What the pod as a whole was given last; None: unknown.
+    whole: Limits | None = None

@@ -183,7 +183,7 @@ class PodManager:
             try:
                 self._compare(await self._parts.runtime.list_pods())
                 self._answered()
-                await self._drop_files()
+                await self._drop_remains()
             except (KubeActorsError, OSError) as error:
                 if self._answers:
                     log.warning("the runtime does not answer", node=self._parts.config.name, error=str(error))
@@ -213,10 +213,11 @@ class PodManager:
                 self.poke(uid)
         self._seen = found
 
-    async def _drop_files(self) -> None:
+    async def _drop_remains(self) -> None:
         """Remove what pods left behind that this node does not know any more."""
         for uid in self._parts.volumes.known_pods() - self._workers.keys() - self._seen.keys():
             await self._parts.volumes.tear_down(uid)
+        await self._parts.runtime.sweep(self._workers.keys() | self._seen.keys())
 
     def _orphan(self, record: PodRecord) -> PodWorker:
         names = dict.fromkeys(container.name for container in record.containers)

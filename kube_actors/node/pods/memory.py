@@ -26,6 +26,8 @@ class PodMemory:
     replaced: set[str] = field(default_factory=set)
     # The limits that runs were given since the agent has started, by container id.
     limits: dict[str, Limits] = field(default_factory=dict)
+    # Those that the pod as a whole was given since then; None: none yet.
+    whole: Limits | None = None
     # Backoffs that have had their event: container name and attempt.
     announced: set[tuple[str, int]] = field(default_factory=set)
     # ConfigMaps and Secrets that volumes are made of were looked at.
@@ -41,6 +43,7 @@ class PodMemory:
             waiting=self.waiting,
             doomed=frozenset(self.doomed),
             resize=resize,
+            whole=self.whole,
         )
 
     def refreshed(self, pod: Obj, now: float) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from kube_actors.aio.clock import parse_rfc3339
 from kube_actors.api import Obj
-from kube_actors.node.containers.resources import limits_of
+from kube_actors.node.containers.resources import limits_of, pod_limits
 from kube_actors.node.pods.actions import (
     Action,
     BackingOff,
@@ -32,6 +32,7 @@ from kube_actors.node.pods.backoff import ready_at
 from kube_actors.node.pods.facts import HEALTHY, Definition, Facts
 from kube_actors.node.pods.restarts import ALWAYS, restarts
 from kube_actors.node.pods.view import ContainerView, PodView, Role
+from kube_actors.node.runtime.interface import Limits
 
 DEADLINE_EXCEEDED = Failure("DeadlineExceeded", "Pod was active on the node longer than the specified deadline")
 
@@ -146,22 +147,28 @@ def _plan_resize(pod: Obj, view: PodView, facts: Facts, now: float, draft: _Draf
         return
     updates = [_update(pod, each) for each in view.of(Role.SIDECAR, Role.REGULAR) if not _is_outdated(each)]
     due = [each for each in updates if each is not None]
-    if not due:
+    whole = pod_limits(pod)
+    if not due and facts.whole == whole:
         return
     draft.resizing = True
     if progress.retry_at > now:
         draft.wakes.append(progress.retry_at)
         return
     # Who gives memory back comes before who takes it.
-    draft.actions.append(ResizeContainers(tuple(sorted(due, key=lambda each: not each.shrinks))))
+    ordered = tuple(sorted(due, key=lambda each: not each.shrinks))
+    shrinks = any(each.shrinks for each in due) or _shrinks(facts.whole or Limits(), whole)
+    draft.actions.append(ResizeContainers(ordered, whole, shrinks))
 
 
 def _update(pod: Obj, view: ContainerView) -> Update | None:
     run, limits = view.latest, limits_of(pod, view.spec)
     if run is None or not run.running or run.limits is None or run.limits == limits:
         return None
-    shrinks = bool(limits.memory_bytes) and not 0 < run.limits.memory_bytes <= limits.memory_bytes
-    return Update(run.id, view.name, limits, shrinks)
+    return Update(run.id, view.name, limits, _shrinks(run.limits, limits))
+
+
+def _shrinks(before: Limits, after: Limits) -> bool:
+    return bool(after.memory_bytes) and not 0 < before.memory_bytes <= after.memory_bytes
 
 
 def _plan_initialization(pod: Obj, view: PodView, facts: Facts, now: float, draft: _Draft) -> bool:

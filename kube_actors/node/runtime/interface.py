@@ -11,7 +11,7 @@ and its children, whose text goes to the user in the pod's status and events.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -22,6 +22,8 @@ from kube_actors.api.errors import KubeActorsError
 # What a runtime says of a sandbox that asks for them.
 NO_USER_NAMESPACES = 'RuntimeClass handler "" does not support user namespaces'
 UNCONFINED = "unconfined"
+MIN_SHARES, MAX_SHARES = 2, 262_144
+CPU_PERIOD_US = 100_000
 
 
 class RuntimeFailure(KubeActorsError):
@@ -64,6 +66,15 @@ class DeviceGrant:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """Resources as the kernel takes them, of a container or of a pod, which may change while it runs; 0: none."""
+
+    cpu_shares: int = MIN_SHARES
+    cpu_quota_us: int = 0  # per CPU_PERIOD_US
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SandboxSpec:
     """What the containers of a pod share."""
 
@@ -90,6 +101,9 @@ class SandboxSpec:
     labels: tuple[tuple[str, str], ...] = ()
     # Of all its containers. The record gives them back: that is where they are remembered.
     devices: tuple[DeviceGrant, ...] = ()
+    # Of all its containers together, where the runtime may make control groups of pods.
+    qos_class: str = "BestEffort"
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +123,6 @@ class BlockDevice:
 
     host_path: str
     container_path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Resources as the kernel takes them, which may change while a container runs; 0: none."""
-
-    cpu_shares: int = 2
-    cpu_quota_us: int = 0  # per period of 100 ms
-    memory_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,10 +296,18 @@ class Runtime(Protocol):
 
     async def run_sandbox(self, spec: SandboxSpec) -> PodRecord: ...
 
+    async def update_pod_limits(self, sandbox_id: str, limits: Limits) -> None:
+        """Give a pod as a whole other limits; nothing happens where pods have no control groups."""
+        ...
+
     async def stop_sandbox(self, sandbox_id: str) -> None: ...
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
         """Remove it with its containers and logs."""
+        ...
+
+    async def sweep(self, known: Collection[str]) -> None:
+        """Remove what pods have left behind outside of sandboxes and containers, but for those of these uids."""
         ...
 
     def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:

@@ -11,10 +11,13 @@ import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from kube_actors.node.runtime.cgroups.groups import MOUNT
+from kube_actors.node.runtime.cgroups.values import domain_of
 from tests.e2e.lab import BUSYBOX_IMAGE, DockerLab, why_not
 from tests.kactl_cluster import KactlCluster, kactl, until
 
@@ -46,14 +49,21 @@ class DockerCluster(KactlCluster):
     def docker(self, *words: str) -> str:
         return str(self.lab.docker(*words).stdout)
 
+    def groups(self, below: str = "") -> list[Path]:
+        """The node's own control group in each hierarchy that has it, or one `below` it."""
+        domain = domain_of("default", self.node_folder.name, f"{self.lab.folder}/data")
+        mounts = [MOUNT] if (MOUNT / "cgroup.controllers").exists() else list(MOUNT.iterdir())
+        return [group for mount in mounts if (group := mount / "kube-actors" / domain / below).is_dir()]
+
     def leaks(self) -> list[str]:
-        """What is left of pods when no pod is: containers, volumes, networks, mounts, folders, cables, processes."""
+        """What is left of pods when no pod is: containers, volumes, networks, mounts, folders, groups, ..."""
         left = [f"container {each}" for each in self.docker("ps", "-a", "--format", "{{.Names}}").split()]
         left += [f"Docker volume {each}" for each in self.docker("volume", "ls", "-q").split()]
         networks = set(self.docker("network", "ls", "--format", "{{.Name}}").split())
         left += [f"network {each}" for each in networks - NETWORKS]
         left += [f"mount {each}" for each in self.mounts()]
         left += self.lab.leftovers()
+        left += [f"control group {each}" for each in self.groups()]
         pods = self.node_folder / "pods"
         left += [f"folder {each}" for each in pods.iterdir()] if pods.exists() else []
         return left

@@ -225,6 +225,8 @@ async def test_an_address_that_is_taken_fails_the_sandbox_and_leaves_nothing(
         await runtime.run_sandbox(pod("uid-2", 7))
     assert failure.value.reason == "CreatePodSandboxError"
     assert [each.uid for each in await runtime.list_pods()] == ["uid-1"]
+    assert runtime._groups is not None
+    assert runtime._groups.pods() == {"uid-1"}
 
 
 async def test_environment_directory_user_limits_and_mounts(
@@ -247,6 +249,26 @@ async def test_environment_directory_user_limits_and_mounts(
     assert (await output_of(runtime, sandbox, spec)).splitlines() == [
         "b c", "/tmp", "1000", "2000", "value", "read-only", str(64 << 20), "NoNewPrivs:\t1", "CapEff:\t" + "0" * 16,
     ]  # fmt: skip
+
+
+async def test_control_groups_of_pods_outlive_the_agent_and_those_of_dead_pods_are_swept(
+    runtime: DockerRuntime, sandbox: PodRecord
+) -> None:
+    await run(runtime, sandbox, sh(FOREVER))
+    assert runtime._groups is not None
+    runtime._groups.create_pod("dead", "Burstable", Limits(100))
+    successor = DockerRuntime(runtime._config)
+    await successor.start()
+    try:
+        assert successor._groups is not None
+        assert successor._groups.pods() == {"uid-1", "dead"}
+        await successor.sweep({"uid-1"})
+        assert successor._groups.pods() == {"uid-1"}
+        assert successor._groups.is_inhabited("uid-1")
+        await successor.stop_sandbox(sandbox.sandbox_id)
+        assert successor._groups.pods() == set()
+    finally:
+        await successor.stop()
 
 
 async def test_a_host_path_that_is_missing_becomes_a_directory(

@@ -54,7 +54,7 @@ class ProcessCluster(DockerCluster):
         left += [f"folder {each}" for folder in folders if folder.exists() for each in folder.iterdir()]
         left += [f"mount {each}" for each in self.mounts()]
         # One tree, or one for each controller.
-        group = f"kube-actors/{self.network.name}-node-1/*/"
+        group = f"kube-actors/{self.network.name}-node-1-*/"
         groups = [*Path("/sys/fs/cgroup").glob(group), *Path("/sys/fs/cgroup").glob(f"*/{group}")]
         return left + [f"control group {each}" for each in groups]
 

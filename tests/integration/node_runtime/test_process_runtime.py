@@ -321,7 +321,7 @@ async def test_without_namespaces_volumes_are_below_a_variable(
 async def test_a_container_that_takes_too_much_memory_was_oom_killed(
     runtime: ProcessRuntime, sandbox: PodRecord
 ) -> None:
-    if runtime._limits is None:
+    if runtime._groups is None:
         pytest.skip("this machine lets us make no control groups")
     command = ("python3", "-c", "x = bytearray(200_000_000); print(len(x))")
     spec = ContainerSpec("app", "any", command=command, limits=Limits(memory_bytes=32 << 20))
@@ -337,9 +337,9 @@ def kernel_limits(groups: list[str]) -> list[str]:
 
 
 async def test_limits_change_while_the_process_runs_on(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
-    if runtime._limits is None:
+    if runtime._groups is None:
         pytest.skip("this machine lets us make no control groups")
-    v2 = not runtime._limits.controllers
+    v2 = runtime._groups.version == 2
     container = await run(runtime, sandbox, sh("sleep 60", limits=Limits(1024, 50_000, 64 << 20)))
     found = runtime._running(container, "")
     groups = found.config["cgroups"]

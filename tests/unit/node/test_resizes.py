@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from kube_actors.api import Obj
 from kube_actors.api.pods import accounted, requests_of
 from kube_actors.api.resources import EVENTS, PODS
-from kube_actors.node.containers.resources import applied, limits_of
+from kube_actors.node.containers.resources import applied, limits_of, pod_limits
 from kube_actors.node.pods.actions import KillContainer, ResizeContainers
 from kube_actors.node.pods.facts import Facts
 from kube_actors.node.pods.plan import plan_pod, spec_hash
@@ -353,6 +353,7 @@ class Machine:
     def __init__(self, pod: Obj) -> None:
         self.records = {each["name"]: self._record(pod, each, 0) for each in pod["spec"]["containers"]}
         self.restarts: list[str] = []
+        self.whole: Limits | None = None
 
     @staticmethod
     def _record(pod: Obj, container: Obj, attempt: int) -> ContainerRecord:
@@ -364,8 +365,8 @@ class Machine:
 
     def settle(self, pod: Obj) -> int:
         """The rounds it took."""
-        facts = Facts(resize=ResizeState(progress=Progress(1)))
         for count in range(10):
+            facts = Facts(resize=ResizeState(progress=Progress(1)), whole=self.whole)
             record = PodRecord("x://s", "default", "p", "uid-p", 0, True, "", 1.0, tuple(self.records.values()))
             plan = plan_pod(pod, view_pod(pod, record), facts, 2.0)
             assert plan.resizing == bool(plan.actions)
@@ -378,6 +379,7 @@ class Machine:
     def _perform(self, pod: Obj, action: object) -> None:
         containers = {each["name"]: each for each in pod["spec"]["containers"]}
         if isinstance(action, ResizeContainers):
+            self.whole = action.whole
             for each in action.updates:
                 old = self.records[each.name]
                 assert old.id == each.id
@@ -413,6 +415,7 @@ def test_from_any_sequence_of_specs_the_plan_converges_and_restarts_only_where_t
     for after in data.draw(st.lists(sizes, max_size=5)):
         machine.restarts.clear()
         assert machine.settle(pod(after)) <= 2
+        assert machine.whole == pod_limits(pod(after))
         due = [
             f"c{index}"
             for index, (old, new, policy) in enumerate(zip(before, after, policies, strict=True))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,14 +13,13 @@ from kube_actors.node.runtime.interface import (
     ContainerSpec,
     Image,
     ImageFailure,
-    Limits,
     LogOptions,
     Mount,
     NoSuchContainer,
     RuntimeFailure,
     SandboxSpec,
 )
-from kube_actors.node.runtime.process import cgroups, images, layout, plan
+from kube_actors.node.runtime.process import images, layout, plan
 from kube_actors.node.runtime.process.changes import Changes
 from kube_actors.node.runtime.process.logs import Formatter, Line
 from kube_actors.node.runtime.process.runtime import signal_number
@@ -153,34 +150,6 @@ def test_stop_signals(name: str, number: int) -> None:
     assert signal_number(name) == number
 
 
-def test_limits_of_both_versions_of_control_groups() -> None:
-    limits = Limits(cpu_shares=1024, cpu_quota_us=50_000, memory_bytes=1 << 20)
-    assert cgroups.v2_values(limits) == {
-        "cpu.weight": "39", "cpu.max": "50000 100000", "memory.max": "1048576", "memory.swap.max": "0",
-    }  # fmt: skip
-    assert cgroups.v1_values(limits)["cpu"]["cpu.cfs_quota_us"] == "50000"
-    assert cgroups.v2_values(Limits(cpu_shares=2)) == {"cpu.weight": "1"}
-
-
-@pytest.mark.parametrize(
-    ("files", "limits", "wanted"),
-    [
-        (("cpu.shares", "cpu.cfs_quota_us"), Limits(2), {"cpu.shares": "2", "cpu.cfs_quota_us": "-1"}),
-        (("memory.limit_in_bytes",), Limits(2), {"memory.limit_in_bytes": "-1"}),
-        (("memory.limit_in_bytes",), Limits(2, 0, 1 << 20), {"memory.limit_in_bytes": "1048576"}),
-        (("cgroup.controllers", "cpu.weight", "cpu.max", "memory.max"), Limits(1024),
-         {"cgroup.controllers": "", "cpu.weight": "39", "cpu.max": "max 100000", "memory.max": "max"}),
-    ],
-)  # fmt: skip
-def test_a_group_gets_other_limits_and_loses_those_that_are_none(
-    tmp_path: Path, files: tuple[str, ...], limits: Limits, wanted: dict[str, str]
-) -> None:
-    for file in files:
-        (tmp_path / file).touch()
-    cgroups.update([str(tmp_path)], limits)
-    assert {file: (tmp_path / file).read_text() for file in files} == wanted
-
-
 async def test_a_pod_that_changes_often_is_told_once_to_a_slow_reader() -> None:
     changes = Changes()
     subscription = changes.subscribe()
@@ -202,19 +171,3 @@ def test_a_runtime_is_made_by_its_name(tmp_path: Any) -> None:
     assert [create_runtime(kind, cluster="c", node="n", root_dir=tmp_path).name for kind in KINDS] == list(KINDS)
     with pytest.raises(ConfigError, match="unknown"):
         create_runtime("rkt", cluster="c", node="n", root_dir=tmp_path)
-
-
-def test_groups_of_version_2_have_their_controllers_again_after_all_were_gone(tmp_path: Path) -> None:
-    (tmp_path / "cgroup.controllers").write_text("cpu memory")
-    found = cgroups.detect("c-n", tmp_path)
-    assert found is not None
-    for name in ("first", "second"):
-        (group,) = found.create(name, Limits(cpu_quota_us=20_000, memory_bytes=1 << 20))
-        assert Path(group) == tmp_path / "kube-actors" / "c-n" / name
-        assert (Path(group) / "cpu.max").read_text() == "20000 100000"
-        assert (Path(group) / "memory.max").read_text() == str(1 << 20)
-        for folder in Path(group).parents[:3]:
-            assert (folder / "cgroup.subtree_control").read_text() == "+cpu +memory"
-        shutil.rmtree(tmp_path / "kube-actors")
-    (tmp_path / "kube-actors").write_text("a group that cannot be made")
-    assert cgroups.detect("c-n", tmp_path) is None

@@ -47,6 +47,8 @@ class Inspected:
     resolv_conf: str = ""
     resolv_conf_text: str = ""
     devices: tuple[DeviceGrant, ...] = ()
+    # The control group in which its own is, as the engine names it; empty: the engine's own choice.
+    cgroup_parent: str = ""
 
 
 def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
@@ -89,6 +91,7 @@ def inspected(answer: Mapping[str, Any], identity: Identity) -> Inspected:
         resolv_conf=answer.get("ResolvConfPath") or "",
         resolv_conf_text=labels.get(RESOLV_CONF, ""),
         devices=grants.decode(labels.get(DEVICES, "")),
+        cgroup_parent=(answer.get("HostConfig") or {}).get("CgroupParent") or "",
     )
 
 

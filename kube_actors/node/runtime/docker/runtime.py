@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aiodocker
+import structlog
 
 from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.api.errors import ConfigError
+from kube_actors.node.runtime.cgroups.groups import Cgroups
 from kube_actors.node.runtime.docker import host, names, pause, records, spec
+from kube_actors.node.runtime.docker.cgroups import groups_of
 from kube_actors.node.runtime.docker.dns import UNTRIED, write_resolv_conf
 from kube_actors.node.runtime.docker.engine import Engine, failures
 from kube_actors.node.runtime.docker.events import Change, Stream, pod_changes
@@ -42,10 +45,13 @@ from kube_actors.node.runtime.interface import (
     SandboxSpec,
 )
 
+log = structlog.get_logger(__name__)
+
 CREATE_SANDBOX = "CreatePodSandboxError"
 CREATE = "CreateContainerError"
 RUN = "RunContainerError"
 KILL = "KillContainerError"
+UPDATE = "UpdateContainerError"
 # The API version that brought them.
 RECURSIVE_READ_ONLY = (1, 44)
 
@@ -77,6 +83,8 @@ class DockerRuntime:
         self._images = Images(self.engine)
         self._inspected = Inspects(self.engine, self._owner)
         self._lowest_oom_score = host.LOWEST
+        self._groups: Cgroups | None = None
+        self._groups_proven = False
         self._ready_for_sandboxes = False
         self._preparing = asyncio.Lock()
 
@@ -87,6 +95,7 @@ class DockerRuntime:
             machines = " and ".join(pause.MACHINES)
             await self.engine.stop()
             raise ConfigError(f"the Docker engine runs on {self._machine()}; {machines} are supported")
+        self._groups = await groups_of(self.engine, self._owner)
 
     async def stop(self) -> None:
         await self.engine.stop()
@@ -130,33 +139,45 @@ class DockerRuntime:
             pause.pause_image_name(self._machine()),
             self._config.pod_network,
             self._lowest_oom_score,
+            cgroup_parent=self._make_group(spec_),
             refuse_dns_server=self._can_refuse_dns_server(),
         )
         identity = names.Identity.of_sandbox(spec_)
+        docker_id = ""
         try:
             docker_id = await self._create(identity, config, CREATE_SANDBOX)
+            await self._start(docker_id, CREATE_SANDBOX)
         except RuntimeFailure:
             # The image or the network may have been removed behind our back: look again the next time.
             self._ready_for_sandboxes = False
-            raise
-        try:
-            await self._start(docker_id, CREATE_SANDBOX)
-        except RuntimeFailure:
-            self._ready_for_sandboxes = False
-            with suppress(RuntimeFailure):
-                await self._delete(docker_id)
+            if docker_id:
+                with suppress(RuntimeFailure):
+                    await self._delete(docker_id)
+            await self._remove_groups(spec_.uid)
             raise
         container = await self._inspected.one(docker_id)
         if container is None:
             raise RuntimeFailure("the sandbox vanished while it started", CREATE_SANDBOX)
+        self._prove_groups(spec_.uid)
         return records.pods([container])[0]
+
+    async def update_pod_limits(self, sandbox_id: str, limits: Limits) -> None:
+        sandbox = await self._inspected.known(names.without_scheme(sandbox_id))
+        if self._groups is None or sandbox is None:
+            return
+        try:
+            self._groups.update_pod(sandbox.identity.pod_uid, limits)
+        except OSError as exc:
+            raise RuntimeFailure(f"the limits of the pod cannot be set: {exc}", UPDATE) from exc
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
         docker_id = names.without_scheme(sandbox_id)
-        for member in await self._family(docker_id):
+        family = await self._family(docker_id)
+        for member in family:
             if member.identity.sandbox_id == docker_id and member.state is ContainerState.RUNNING:
                 await self._kill(member.id)
         await self._stop(docker_id, 2)
+        await self._remove_groups(*(each.identity.pod_uid for each in family))
 
     async def remove_sandbox(self, sandbox_id: str) -> None:
         """Also the pod's older sandboxes, which its record does not name, and their containers."""
@@ -168,6 +189,11 @@ class DockerRuntime:
         members = [each.id for each in family if each.identity.sandbox_id in doomed]
         for each in (*members, *doomed):
             await self._delete(each)
+        await self._remove_groups(*(each.identity.pod_uid for each in family))
+
+    async def sweep(self, known: Collection[str]) -> None:
+        if self._groups is not None:
+            await self._groups.sweep(known)
 
     # Containers
 
@@ -201,7 +227,13 @@ class DockerRuntime:
         ):
             raise RuntimeFailure("recursive read-only mounts need a Docker engine of version 25.0 or later", CREATE)
         config = spec.container_config(
-            spec_, identity, self._owner, sandbox.modes, self._lowest_oom_score, podman=self.engine.is_podman
+            spec_,
+            identity,
+            self._owner,
+            sandbox.modes,
+            self._lowest_oom_score,
+            cgroup_parent=sandbox.cgroup_parent,
+            podman=self.engine.is_podman,
         )
         return names.with_scheme(await self._create(identity, config, CREATE))
 
@@ -217,7 +249,7 @@ class DockerRuntime:
     async def update_limits(self, container_id: str, limits: Limits) -> None:
         docker_id = names.without_scheme(container_id)
         with self._inspected.touching(docker_id):
-            async with failures("UpdateContainerError"):
+            async with failures(UPDATE):
                 await self.engine.json("POST", f"containers/{docker_id}/update", body=spec.update_config(limits))
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
@@ -289,6 +321,29 @@ class DockerRuntime:
     def _can_refuse_dns_server(self) -> bool:
         engine = self.engine
         return engine.endpoint.local and not engine.is_podman and not engine.speaks(UNTRIED)
+
+    def _make_group(self, spec_: SandboxSpec) -> str:
+        if self._groups is None:
+            return ""
+        try:
+            return self._groups.create_pod(spec_.uid, spec_.qos_class, spec_.limits)
+        except OSError as exc:
+            raise RuntimeFailure(f"the pod's control group cannot be made: {exc}", CREATE_SANDBOX) from exc
+
+    def _prove_groups(self, uid: str) -> None:
+        """An engine whose files are here may still see other control groups than we do."""
+        if self._groups is None or self._groups_proven:
+            return
+        self._groups_proven = self._groups.is_inhabited(uid)
+        if not self._groups_proven:
+            log.warning("the engine does not use this node's control groups: pods have none of their own")
+            self._groups.remove_pod(uid)
+            self._groups = None
+
+    async def _remove_groups(self, *uids: str) -> None:
+        if self._groups is not None:
+            for uid in set(uids):
+                await asyncio.to_thread(self._groups.remove_pod, uid)
 
     async def _prepare_for_sandboxes(self) -> None:
         # The first pods come together, and of two who make the network at once the engine refuses one.

@@ -15,6 +15,8 @@ from kube_actors.node.devices.nvidia import RESOURCE as NVIDIA_GPU
 from kube_actors.node.runtime.docker.dns import docker_options, reachable_servers, resolv_conf
 from kube_actors.node.runtime.docker.names import DEVICES, MODES, RESOLV_CONF, Identity, Owner, without_scheme
 from kube_actors.node.runtime.interface import (
+    CPU_PERIOD_US,
+    MIN_SHARES,
     BlockDevice,
     ContainerSpec,
     DeviceGrant,
@@ -27,7 +29,6 @@ from kube_actors.node.runtime.interface import (
 
 Json = dict[str, Any]
 
-CPU_PERIOD_US = 100_000
 # The kernel's largest, by which it shows that there is no limit. Docker refuses to be told -1.
 NO_MEMORY_LIMIT = (1 << 63) - 4096
 # Kubernetes' containerLogMaxSize and containerLogMaxFiles.
@@ -72,6 +73,7 @@ def sandbox_config(
     network: str,
     lowest_oom_score: int = -1000,
     *,
+    cgroup_parent: str = "",
     refuse_dns_server: bool = False,
 ) -> Json:
     """No restart policy: a pause container that Docker restarts has a new network, of which its running members
@@ -87,7 +89,8 @@ def sandbox_config(
             "NetworkMode": "host" if spec.host_network else network,
             "IpcMode": "host" if spec.host_ipc else "shareable",
             "LogConfig": LOG_CONFIG,
-            "CpuShares": 2,
+            "CgroupParent": cgroup_parent,
+            "CpuShares": MIN_SHARES,
             "OomScoreAdj": max(PAUSE_OOM_SCORE, lowest_oom_score),
             "SecurityOpt": ["no-new-privileges"],
             "Dns": reachable_servers(spec),
@@ -125,6 +128,7 @@ def container_config(
     sandbox: SandboxModes,
     lowest_oom_score: int = -1000,
     *,
+    cgroup_parent: str = "",
     podman: bool = False,
 ) -> Json:
     """Entrypoint and Cmd follow Kubernetes' table: a command drops the image's arguments, Docker does the same."""
@@ -144,6 +148,7 @@ def container_config(
             "LogConfig": LOG_CONFIG,
             "Mounts": [_mount(mount) for mount in spec.mounts],
             "Devices": [_device(device) for device in spec.block_devices],
+            "CgroupParent": cgroup_parent,
             **_limits(spec.limits),
             "OomScoreAdj": max(spec.oom_score_adj, lowest_oom_score),
             **_security(spec.security),

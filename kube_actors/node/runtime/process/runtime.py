@@ -6,7 +6,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +16,8 @@ import structlog
 from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.api.errors import ConfigError
 from kube_actors.node.machine.disk import disk_use
+from kube_actors.node.runtime.cgroups import groups
+from kube_actors.node.runtime.cgroups.values import domain_of
 from kube_actors.node.runtime.interface import (
     NO_USER_NAMESPACES,
     ContainerSpec,
@@ -31,7 +33,7 @@ from kube_actors.node.runtime.interface import (
     RuntimeFailure,
     SandboxSpec,
 )
-from kube_actors.node.runtime.process import cgroups, plan, procfs
+from kube_actors.node.runtime.process import plan, procfs
 from kube_actors.node.runtime.process.changes import Changes
 from kube_actors.node.runtime.process.exits import Exits
 from kube_actors.node.runtime.process.host_ports import HostPorts
@@ -83,7 +85,7 @@ class ProcessRuntime:
         self._watched: dict[str, asyncio.Event] = {}
         self._sessions: dict[str, set[ProcessExec]] = {}
         self._mode = isolate.NONE
-        self._limits: cgroups.Cgroups | None = None
+        self._groups: groups.Cgroups | None = None
 
     async def start(self) -> None:
         if not sys.platform.startswith("linux"):
@@ -93,7 +95,8 @@ class ProcessRuntime:
         except OSError as exc:
             raise ConfigError(f"{self._layout.root} cannot be written: {exc.strerror}") from exc
         self._mode = (await call_shim("probe")).decode()
-        self._limits = cgroups.detect(f"{self._config.cluster}-{self._config.node}")
+        place = str(self._config.root_dir.resolve())
+        self._groups = groups.detect(domain_of(self._config.cluster, self._config.node, place))
         if self._mode == isolate.NONE:
             log.warning("no namespaces here: containers see volumes below $KUBE_ACTORS_ROOT, not at their paths")
         for uid in self._layout.uids():
@@ -136,6 +139,8 @@ class ProcessRuntime:
             self._write_resolv_conf(spec)
             content = plan.sandbox_content(spec, self._clock.now(), files.boot_id())
             self._layout.write_sandbox(spec.uid, content)
+            if self._groups is not None:
+                self._groups.create_pod(spec.uid, spec.qos_class, spec.limits)
         except OSError as exc:
             raise RuntimeFailure(f"the sandbox cannot be written: {exc}", "CreatePodSandboxError") from exc
         self._changes.tell(spec.uid)
@@ -143,6 +148,13 @@ class ProcessRuntime:
         if record is None:
             raise RuntimeFailure("the sandbox vanished while it started", "CreatePodSandboxError")
         return record
+
+    async def update_pod_limits(self, sandbox_id: str, limits: Limits) -> None:
+        if self._groups is not None:
+            try:
+                self._groups.update_pod(uid_of_sandbox(sandbox_id), limits)
+            except OSError as exc:
+                raise RuntimeFailure(f"the limits of the pod cannot be set: {exc}", UPDATE) from exc
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
         uid = uid_of_sandbox(sandbox_id)
@@ -152,6 +164,7 @@ class ProcessRuntime:
         for container in list(self._layout.containers(uid)):
             if container.running:
                 await self._kill(container)
+        await self._remove_group(uid)
         self._host_ports.close(uid)
         if not sandbox["stopped"]:
             self._layout.write_sandbox(uid, sandbox | {"stopped": True})
@@ -167,10 +180,14 @@ class ProcessRuntime:
         await asyncio.to_thread(self._layout.remove_pod, uid)
         self._changes.tell(uid)
 
+    async def sweep(self, known: Collection[str]) -> None:
+        if self._groups is not None:
+            await self._groups.sweep(known)
+
     # Containers
 
     def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
-        return plan.shortcomings(spec, self._mode, os.geteuid(), limited=self._limits is not None)
+        return plan.shortcomings(spec, self._mode, os.geteuid(), limited=self._groups is not None)
 
     async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str:
         uid = uid_of_sandbox(sandbox_id)
@@ -200,8 +217,8 @@ class ProcessRuntime:
             folder.mkdir()
             if self._mode == isolate.NONE:
                 _link(folder / "root", plan.links(spec))
-            if self._limits is not None:
-                content["cgroups"] = self._limits.create(f"{uid}_{spec.name}_{spec.attempt}", spec.limits)
+            if self._groups is not None:
+                content["cgroups"] = self._groups.create_container(uid, f"{spec.name}_{spec.attempt}", spec.limits)
             files.write_atomically(str(folder / files.CONFIG), content)
         except OSError as exc:
             raise RuntimeFailure(f"the container cannot be written: {exc}", CREATE) from exc
@@ -221,7 +238,7 @@ class ProcessRuntime:
     async def update_limits(self, container_id: str, limits: Limits) -> None:
         container = self._running(container_id, UPDATE)
         try:
-            cgroups.update(container.config["cgroups"], limits)
+            groups.update(container.config["cgroups"], limits)
         except OSError as exc:
             raise RuntimeFailure(f"the limits of container {container_id} cannot be set: {exc}", UPDATE) from exc
         content = container.config | {"limits": asdict(limits)}
@@ -248,7 +265,7 @@ class ProcessRuntime:
         if container.running:
             await self._kill(container)
         await asyncio.to_thread(self._layout.remove_container, container.id)
-        await asyncio.to_thread(cgroups.remove, container.config["cgroups"])
+        await asyncio.to_thread(groups.remove, container.config["cgroups"])
         self._changes.tell(container.id.uid)
 
     # Images
@@ -333,6 +350,10 @@ class ProcessRuntime:
             self._changes.tell(container.id.uid)
 
         self._exits.watch(container.supervisor, ended)
+
+    async def _remove_group(self, uid: str) -> None:
+        if self._groups is not None:
+            await asyncio.to_thread(self._groups.remove_pod, uid)
 
     async def _ended_within(self, container: Container, seconds: float) -> bool:
         self._watch(container)

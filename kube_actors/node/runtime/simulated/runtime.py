@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +78,12 @@ class SimulatedRuntime:
         sandbox = Sandbox(f"simulated://sandbox-{next(self._ids)}", spec, self._clock.now())
         self._pods[spec.uid] = self._sandboxes[sandbox.id] = sandbox
         return sandbox.record()
+
+    async def update_pod_limits(self, sandbox_id: str, limits: Limits) -> None:
+        """Nothing behaves by them."""
+
+    async def sweep(self, known: Collection[str]) -> None:
+        """There is nothing outside of what is known."""
 
     async def stop_sandbox(self, sandbox_id: str) -> None:
         sandbox = self._sandboxes.get(sandbox_id)

@@ -1,0 +1,13 @@
+"""Control groups of pods, as a kubelet makes them, for every runtime that may.
+
+    /kube-actors/CLUSTER-NODE-DIGEST      a kubelet's --cgroup-root: of one node, whatever else the machine runs
+        kubepods                          as much CPU as the machine has, against what is no pod
+            podUID                        Guaranteed: shares, quota and memory of the pod as a whole
+                CONTAINER, ...            the pause container too; its runtime makes the group
+            burstable/podUID              the class has the shares of its pods together
+            besteffort/podUID             the class has the fewest shares there are
+
+values.py says which file gets what, for both versions of control groups, and is pure; groups.py writes. Formulas are
+those of kubelet's ResourceConfigForPod and qosContainerManager. What it does not do: limits of the whole node
+(enforceNodeAllocatable), of processes, of huge pages.
+"""

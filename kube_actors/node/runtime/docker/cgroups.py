@@ -1,0 +1,44 @@
+"""Whether pods on an engine have control groups of their own: what it says of itself decides."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from kube_actors.node.runtime.cgroups.groups import Cgroups, detect
+from kube_actors.node.runtime.cgroups.values import domain_of
+from kube_actors.node.runtime.docker.engine import Engine, failures
+from kube_actors.node.runtime.docker.names import Owner
+
+log = structlog.get_logger(__name__)
+
+
+async def groups_of(engine: Engine, owner: Owner) -> Cgroups | None:
+    """None where pods have none of their own; the log says why."""
+    async with failures():
+        info: Mapping[str, Any] = await engine.json("GET", "info")
+    reason = why_not(info, local=engine.endpoint.local, podman=engine.is_podman)
+    if not reason:
+        # Several engines of a machine may serve clusters and nodes of one name.
+        found = await asyncio.to_thread(detect, domain_of(owner.cluster, owner.node, str(info["DockerRootDir"])))
+        if found is not None:
+            return found
+        reason = "this process may not make them"
+    log.info("pods have no control groups of their own, only their containers", node=owner.node, reason=reason)
+    return None
+
+
+def why_not(info: Mapping[str, Any], *, local: bool, podman: bool) -> str:
+    """Why the engine cannot put containers into groups of ours, from what it says of itself; empty: it can."""
+    if not local or not Path(info.get("DockerRootDir") or "/nonexistent").is_dir():
+        return "the engine runs on another machine"
+    if podman:
+        return "the engine is Podman"
+    if any("rootless" in option for option in info.get("SecurityOptions") or ()):
+        return "the engine runs without root"
+    driver = info.get("CgroupDriver")
+    return "" if driver == "cgroupfs" else f"the engine's driver for them is {driver}"
