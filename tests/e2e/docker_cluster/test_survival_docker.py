@@ -25,6 +25,8 @@ pytestmark = pytest.mark.timeout(300)
 
 FOREVER = "trap 'exit 0' TERM; while :; do sleep 0.1; done"
 PROBE = {"exec": {"command": ["true"]}, "periodSeconds": 1, "failureThreshold": 1, "timeoutSeconds": 5}
+# Seconds without API server: longer than the controllers bear a node's silence (50 s).
+AWAY = 65.0
 # A registry that takes connections and says nothing.
 SILENT = "import socket, time; server = socket.create_server(('127.0.0.1', 5000)); time.sleep(600)"
 READY = "jsonpath={.items[0].status.conditions[?(@.type=='Ready')]}"
@@ -508,27 +510,42 @@ def _without_api_server(cluster: Apart, space: Space) -> None:
     )
     for name in ("calm", "killed", "sick"):
         space.wait(name)
-    calm, ready = space.pod("calm"), json.loads(cluster.kubectl("get", "nodes", "-o", READY))
+    calm, conditions = space.pod("calm"), ready_conditions(cluster)
+    uids = {name: space.pod(name)["metadata"]["uid"] for name in ("killed", "sick")}
+    restarts, codes = {"killed": 2, "sick": 1}, {"killed": 137, "sick": 0}
+    away = time.monotonic()
     cluster.end("apiserver", signal.SIGKILL)
     cluster.docker("kill", docker_name(cluster, "killed"))
     cluster.docker("exec", docker_name(cluster, "sick"), "touch", "/tmp/sick")
-    for name in ("killed", "sick"):
-        until(lambda name=name: docker_name(cluster, name).endswith("_1"), f"{name} runs again, unseen")
-    time.sleep(10)
+    until(lambda: docker_name(cluster, "killed").endswith("_1"), "it runs again, unseen")
+    cluster.docker("kill", docker_name(cluster, "killed"))
+    for name, count in restarts.items():
+        until(lambda name=name, count=count: docker_name(cluster, name).endswith(f"_{count}"), f"{name} runs again")
+    processes_then = processes(cluster)
+    time.sleep(max(0.0, away + AWAY - time.monotonic()))
     cluster.begin("apiserver")
     back = SystemClock().now()
     until(lambda: cluster.kubectl("get", "--raw", "/readyz"), "the API server is back")
-    for name in ("killed", "sick"):
-        running_again(space, name, 1)
+    for name, count in restarts.items():
+        status = running_again(space, name, count)
+        assert status["lastState"]["terminated"]["exitCode"] == codes[name]
+        until(lambda name=name, count=count: times(space, name, "Started") == count + 1, "each start is told")
+    until(lambda: space.events("sick", "Unhealthy"), "it is told why")
+    assert space.events("killed", "BackOff")
 
     def renewed() -> bool:
         lease = json.loads(cluster.kubectl("get", "lease", "node-1", "-n", "kube-node-lease", "-o", "json"))
         return parse_rfc3339(lease["spec"]["renewTime"]) > back
 
     until(renewed, "the lease is renewed", 20)
+    # The controllers know nothing of the time before, and give each node its grace period from now on.
+    until(lambda: leading_since(cluster) > back, "the controllers lead again")
+    time.sleep(5)
+    assert ready_conditions(cluster) == conditions
     assert space.pod("calm") == calm
-    now = json.loads(cluster.kubectl("get", "nodes", "-o", READY))
-    assert now["lastTransitionTime"] == ready["lastTransitionTime"]
+    assert {name: space.pod(name)["metadata"]["uid"] for name in uids} == uids
+    assert not cluster.kubectl("get", "events", "--field-selector", "reason=NodeNotReady", "-o", "name")
+    assert processes(cluster) == processes_then
 
 
 def _without_agent(cluster: Apart, space: Space) -> None:
@@ -546,6 +563,28 @@ def _without_agent(cluster: Apart, space: Space) -> None:
     assert docker_name(cluster, "killed") == ""
     space.kubectl("delete", "pods", "--all", "--timeout=60s")
     until(lambda: not cluster.leaks(), f"nothing is left: {cluster.leaks()}")
+
+
+def times(space: Space, pod: str, reason: str) -> int:
+    """How often something is told of a pod."""
+    chosen = f"involvedObject.name={pod},reason={reason}"
+    found = json.loads(space.kubectl("get", "events", "--field-selector", chosen, "-o", "json"))["items"]
+    return sum(each.get("count") or 1 for each in found)
+
+
+def ready_conditions(cluster: DockerCluster) -> dict[str, tuple[str, str]]:
+    """By node: whether it is ready, and since when."""
+    nodes = json.loads(cluster.kubectl("get", "nodes", "-o", "json"))["items"]
+    conditions = {
+        node["metadata"]["name"]: next(each for each in node["status"]["conditions"] if each["type"] == "Ready")
+        for node in nodes
+    }
+    return {name: (each["status"], each["lastTransitionTime"]) for name, each in conditions.items()}
+
+
+def leading_since(cluster: DockerCluster) -> float:
+    lease = cluster.kubectl("get", "lease", "kube-controller-manager", "-n", "kube-system", "-o", "json")
+    return parse_rfc3339(json.loads(lease)["spec"]["renewTime"])
 
 
 def docker_name(cluster: DockerCluster, name: str) -> str:
