@@ -128,12 +128,15 @@ class PodWorker:
     def update_pod(self, pod: Obj | None) -> None:
         """The pod as it is in the API now; None: it is not there any more."""
         if pod is None:
-            self._gone = True
+            self._gone, news = True, True
         else:
+            news = _asks(pod) != _asks(self._pod)
             self._pod = pod
         if self._ending:
             self._interrupt()
-        self._wake.set()
+        # The echo of a status that this node wrote is no reason to look, as with kubelet.
+        if news:
+            self._wake.set()
 
     def evict(self, failure: Failure) -> None:
         """End the pod as Failed: the node needs what it uses. A pod that ends already stays as it is."""
@@ -370,3 +373,10 @@ class PodWorker:
         ending = self._ending
         while self._clock.now() < until and self._ending == ending and not self._retry:
             await self._wait(until)
+
+
+def _asks(pod: Obj) -> tuple[Obj, Obj, list[Obj]]:
+    """All of a pod that somebody else than its node writes."""
+    metadata = {key: value for key, value in pod["metadata"].items() if key not in ("resourceVersion", "managedFields")}
+    conditions = (pod.get("status") or {}).get("conditions") or ()
+    return metadata, pod["spec"], with_others((), conditions)

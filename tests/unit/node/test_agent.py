@@ -106,6 +106,33 @@ async def test_a_crash_loop_is_told_in_kubernetes_words(make_world: MakeWorld) -
     assert ("BackOff", "Back-off restarting failed container c in pod p_default(uid-p)") in events(world)
 
 
+async def test_the_echo_of_its_own_status_does_not_wake_the_worker_of_a_pod(
+    make_world: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await make_world(None, make_pod(readinessGates=[{"conditionType": "example.com/gate"}]))
+    await world.until(lambda: world.status().get("phase") == "Running")
+    await asyncio.sleep(1)
+    look, looks = world.runtime.pod, 0
+
+    async def counted(uid: str) -> PodRecord | None:
+        nonlocal looks
+        looks += 1
+        return await look(uid)
+
+    monkeypatch.setattr(world.runtime, "pod", counted)
+    known = world.pod()
+    assert known is not None
+    status = known["status"]
+    world.client.put(known | {"status": status})
+    await asyncio.sleep(1)
+    assert looks == 0
+    gate = {"type": "example.com/gate", "status": "True"}
+    world.client.put(known | {"status": status | {"conditions": [*status["conditions"], gate]}})
+    await world.until(lambda: world.container()["ready"] and looks > 0)
+    ready = next(each for each in world.status()["conditions"] if each["type"] == "Ready")
+    assert ready["status"] == "True"
+
+
 async def test_a_new_image_ends_the_wait_of_a_crash_loop_and_of_a_pull(make_world: MakeWorld) -> None:
     bad = (
         Rule(Behaviour(run_seconds=1, exit_code=3), image="crashes:1"),
