@@ -10,7 +10,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
+
+from tests.programs import Program, Terminal, talking
 
 T = TypeVar("T")
 START_SECONDS = 90.0
@@ -130,10 +132,13 @@ class KactlCluster:
         out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
         return subprocess.CompletedProcess(done.args, done.returncode, out, err)
 
-    def popen(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
-        """A program to talk with; the caller ends it."""
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        return subprocess.Popen(self.command(*words), env=self.environment, **pipes | options)
+    def popen(self, *words: str) -> Program:
+        """A program to talk with, until its `with` block is left."""
+        return talking(self.command(*words), env=self.environment)
+
+    def terminal(self, *words: str) -> Terminal:
+        """A program on a pseudo-terminal, until its `with` block is left."""
+        return Terminal(self.command(*words), self.environment)
 
     def kubectl(self, *words: str, stdin: bytes = b"", seconds: float = 90) -> str:
         """What kubectl prints; an AssertionError with its complaint where it fails."""

@@ -147,17 +147,20 @@ class Stub:
 
 
 class Conversation:
-    """A bidirectional stream. One task may write while another reads."""
+    """A bidirectional stream. Any number of tasks may write while one reads."""
 
     def __init__(self, call: Any) -> None:
         self._call = call
+        # A second write under way breaks the call: gRPC takes one at a time.
+        self._writing = asyncio.Lock()
         # Its `read` forgets what has arrived once a write fails, which is how a peer's last words meet our next.
         self._messages: AsyncIterator[Any] = call.__aiter__()
 
     async def write(self, message: Any) -> None:
         """Raises where the stream has ended; why it ended is what `read` raises."""
         try:
-            await self._call.write(message)
+            async with self._writing:
+                await self._call.write(message)
         except grpc.aio.AioRpcError as error:
             raise _failure(error) from error
         except asyncio.InvalidStateError as error:

@@ -26,6 +26,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
+from tests.programs import Program
+
 BUSYBOX = Path("/bin/busybox")
 BUSYBOX_IMAGE = "kube-actors-test/busybox:1"
 START_SECONDS = 60.0
@@ -183,9 +185,9 @@ class DockerLab:
         """A command inside the namespace."""
         return _run(*self.command(command), check=check, timeout=timeout, stdin=stdin)
 
-    def popen(self, *command: str) -> subprocess.Popen[bytes]:
-        """A program inside the namespace; the caller ends it."""
-        return subprocess.Popen(self.command(command), stdin=subprocess.DEVNULL)
+    def popen(self, *command: str) -> Program:
+        """A program inside the namespace, until its `with` block is left."""
+        return Program(self.command(command), stdin=subprocess.DEVNULL)
 
     def command(self, command: Sequence[str]) -> list[str]:
         """The command line that runs `command` inside the namespace."""

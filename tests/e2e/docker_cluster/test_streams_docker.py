@@ -7,14 +7,11 @@ import os
 import re
 import sys
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
 from tests.e2e.docker_cluster.cluster import Space, pod
 from tests.e2e.lab import BUSYBOX_IMAGE
-from tests.integration.streams.test_commands import Terminal
 from tests.kactl_cluster import until
 
 # Whether something listens at the address that every pod is told, and whether anything would be believed.
@@ -25,12 +22,6 @@ FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], t
 TRANSPORTS = {"websocket": "true", "spdy": "false"}
 
 
-def terminal(space: Space, *words: str) -> Terminal:
-    """kubectl on a pseudo-terminal."""
-    here: Any = SimpleNamespace(environment=dict(os.environ))
-    return Terminal(here, *space.cluster.command("kubectl", "-n", space.name, *words))
-
-
 def test_streams_of_containers_and_their_way_to_the_api_server(space: Space) -> None:
     ip = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
     space.create(pod("web", SERVE, env=[ip]))
@@ -39,17 +30,13 @@ def test_streams_of_containers_and_their_way_to_the_api_server(space: Space) -> 
     assert space.kubectl("get", "--raw", f"/api/v1/namespaces/{space.name}/pods/web:8080/proxy/") == "page\n"
     assert space.kubectl("logs", "web") == "begun\n"
     assert space.sh("web", REACH).split() == ["0", "1"]
-    forward = space.cluster.popen("kubectl", "-n", space.name, "port-forward", "web", ":8080")
-    try:
+    with space.cluster.popen("kubectl", "-n", space.name, "port-forward", "web", ":8080") as forward:
         assert forward.stdout is not None
         found = re.search(rb"127.0.0.1:(\d+)", forward.stdout.readline())
         assert found
         for _ in range(3):
             page = space.cluster.run(sys.executable, "-c", FETCH, f"http://127.0.0.1:{int(found[1])}/")
             assert page.stdout == "page\n"
-    finally:
-        forward.kill()
-        forward.communicate()
     node = space.pod("web")["spec"]["nodeName"]
     summary = json.loads(space.cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary"))
     assert "web" in {each["podRef"]["name"] for each in summary["pods"]}
@@ -67,20 +54,18 @@ def test_commands_have_exit_codes_terminals_and_files(space: Space, tmp_path: Pa
     lost = space.cluster.run(*chosen, "exec", "shell", "--", "no-such-command")
     assert lost.returncode in (1, 126, 127)
     # Without stdinOnce the container's input stays open when a client's has ended, and the client stays too.
-    said = space.cluster.popen(*chosen, "attach", "-i", "shell")
-    try:
+    with space.cluster.popen(*chosen, "attach", "-i", "shell") as said:
         assert said.stdin is not None
         said.stdin.write(b"heard\n")
         said.stdin.flush()
         until(lambda: "heard" in space.kubectl("logs", "shell"))
-    finally:
-        said.kill()
-        said.communicate()
-    here: Any = SimpleNamespace(environment=dict(os.environ))
-    shown = Terminal(here, *space.cluster.command(*chosen, "exec", "-it", "shell", "--", "sh"))
-    shown.type("stty size; test -t 0 && echo a-terminal; exit 3\n")
-    shown.until("\na-terminal")
-    assert shown.wait() == 3
+    with space.cluster.terminal(*chosen, "exec", "-it", "shell", "--", "sh") as shown:
+        shown.until("# ")
+        shown.resize(33, 101)
+        shown.type("test -t 0 && echo a-terminal; until stty size | grep '33 101'; do sleep 0.1; done; exit 3\n")
+        shown.until("\na-terminal")
+        shown.until("\n33 101")
+        assert shown.wait() == 3
     folder = tmp_path / "there"
     folder.mkdir()
     (folder / "data").write_bytes(os.urandom(5 << 20))
@@ -90,12 +75,13 @@ def test_commands_have_exit_codes_terminals_and_files(space: Space, tmp_path: Pa
 
 
 def test_run_makes_a_pod_to_talk_with_and_takes_it_away(space: Space) -> None:
-    shown = terminal(space, "run", "talk", "-it", "--rm", "--restart=Never", f"--image={BUSYBOX_IMAGE}", "--", "sh")
-    shown.until("# ", seconds=60)
-    shown.type("echo $((6 * 7))\n")
-    shown.until("\n42")
-    shown.type("exit 0\n")
-    assert shown.wait() == 0
+    words = ("run", "talk", "-it", "--rm", "--restart=Never", f"--image={BUSYBOX_IMAGE}", "--", "sh")
+    with space.cluster.terminal("kubectl", "-n", space.name, *words) as shown:
+        shown.until("# ", seconds=60)
+        shown.type("echo $((6 * 7))\n")
+        shown.until("\n42")
+        shown.type("exit 0\n")
+        assert shown.wait() == 0
     until(lambda: space.run("get", "pod", "talk").returncode == 1)
 
 

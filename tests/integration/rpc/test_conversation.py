@@ -18,10 +18,15 @@ from kube_actors.rpc.server import Call, Listener, Server, Service
 
 ROUNDS = 200
 ANSWERS = 20
+SIZE = 2_000_000
 
 
 class Brief:
-    """Hears one message, answers many, and hangs up on whoever still talks."""
+    """Exec hears one message, answers many, and hangs up on whoever still talks; Attach tells how much it hears."""
+
+    async def Attach(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:
+        async for request in requests:
+            yield pb.ExecOutput(stdout=b"%d" % len(request.stdin))
 
     async def Exec(self, requests: AsyncIterator[Any], call: Call) -> AsyncIterator[Any]:
         async for request in requests:
@@ -81,3 +86,13 @@ async def test_who_still_talks_when_a_peer_refuses_hears_that_or_that_the_stream
         with pytest.raises((NotFound, RpcError)) as heard:
             await conversation.read()
         assert isinstance(heard.value, NotFound) or heard.value.code == "UNAVAILABLE"
+
+
+async def test_several_tasks_write_to_one_stream(stub: Stub) -> None:
+    # As keys and the sizes of a terminal come from tasks of their own; so much that a write takes its time.
+    conversation = stub.open("Attach")
+    async with asyncio.TaskGroup() as writers:
+        for number in range(4):
+            writers.create_task(conversation.write(pb.ExecInput(stdin=bytes(SIZE + number))))
+    await conversation.done_writing()
+    assert [int(message.stdout) async for message in conversation] == [SIZE + number for number in range(4)]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from kube_actors.api import Obj
 from kube_actors.api.meta import is_true
 from kube_actors.api.resources import PODS
 from kube_actors.cluster.embedded import Cluster
+from tests.programs import Program, Terminal, talking
 
 SERVE = """
 import http.server, os, sys
@@ -115,15 +115,18 @@ class Running:
         clean = {key: value for key, value in os.environ.items() if not key.lower().endswith("_proxy")}
         return clean | {"KUBECONFIG": str(self.cluster.kubeconfig), "HOME": str(self.folder)}
 
-    def popen(self, *words: str, **options: Any) -> subprocess.Popen[bytes]:
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | options
-        env = self.environment | pipes.pop("env", {})
-        return subprocess.Popen(words, env=env, **pipes)
+    def popen(self, *words: str, env: Mapping[str, str] | None = None) -> Program:
+        """A program to talk with, until its `with` block is left."""
+        return talking(words, env=self.environment | dict(env or {}))
+
+    def terminal(self, *words: str, **env: str) -> Terminal:
+        """A program on a pseudo-terminal, until its `with` block is left."""
+        return Terminal(words, self.environment | env)
 
     def call(self, *words: str, stdin: bytes = b"", code: int = 0, **env: str) -> str:
         """The output of a program that has to end with this code; what it complained of where that is not 0."""
-        process = self.popen(*words, env=env)
-        output, complaints = process.communicate(stdin, timeout=60)
+        with self.popen(*words, env=env) as process:
+            output, complaints = process.communicate(stdin, timeout=60)
         assert process.returncode == code, (process.returncode, output, complaints)
         return (complaints if code else output).decode()
 

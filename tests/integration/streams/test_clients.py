@@ -7,7 +7,7 @@ import os
 import sys
 
 from tests.integration.streams.conftest import Running, pod
-from tests.integration.streams.test_commands import Terminal, wait_until
+from tests.integration.streams.test_commands import wait_until
 
 # The official client finds the server and its token where every pod has them.
 IN_CLUSTER = """
@@ -34,13 +34,13 @@ def test_a_client_in_a_pod_finds_the_server_and_is_who_its_service_account_is(ru
 def test_debug_puts_a_container_beside_the_others(running: Running) -> None:
     running.run(pod("debugged", command=["sh", "-c", "sleep 1000"]))
     words = ("kubectl", "debug", "-it", "debugged", "--image=host", "--profile=general", "--container=dbg", "--", "sh")
-    terminal = Terminal(running, *words)
-    terminal.type("\n")
-    terminal.until("$ " if os.geteuid() else "# ")
-    terminal.type("echo $((6 * 7))\n")
-    terminal.until("42")
-    terminal.type("exit 0\n")
-    terminal.wait()
+    with running.terminal(*words) as terminal:
+        terminal.type("\n")
+        terminal.until("$ " if os.geteuid() else "# ")
+        terminal.type("echo $((6 * 7))\n")
+        terminal.until("42")
+        terminal.type("exit 0\n")
+        terminal.wait()
     path = "jsonpath={.status.ephemeralContainerStatuses[0].state.terminated.exitCode}"
     wait_until(lambda: running.kubectl("get", "pod", "debugged", "-o", path) == "0")
 
@@ -72,8 +72,8 @@ def test_objects_are_compared_edited_and_waited_for(running: Running) -> None:
     manifest = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "edited"}, "data": {"key": "old"}}
     running.kubectl("apply", "-f", "-", stdin=json.dumps(manifest).encode())
     changed = json.dumps(manifest).replace("old", "new").encode()
-    process = running.popen("kubectl", "diff", "-f", "-")
-    output, _ = process.communicate(changed, timeout=60)
+    with running.popen("kubectl", "diff", "-f", "-") as process:
+        output, _ = process.communicate(changed, timeout=60)
     assert process.returncode == 1
     assert b"-  key: old\n+  key: new" in output
     running.kubectl("edit", "configmap", "edited", KUBE_EDITOR="sed -i s/old/edited/")
@@ -88,6 +88,6 @@ def test_what_is_served_and_what_is_allowed_is_told(running: Running) -> None:
     assert {"pods", "deployments.apps", "nodes.metrics.k8s.io"} <= set(names)
     assert "pod/web" in running.kubectl("get", "all").split()
     assert running.kubectl("auth", "can-i", "create", "pods/exec") == "yes\n"
-    process = running.popen("kubectl", "auth", "can-i", "create", "pods/exec", "--as=nobody")
-    output, _ = process.communicate(timeout=60)
+    with running.popen("kubectl", "auth", "can-i", "create", "pods/exec", "--as=nobody") as process:
+        output, _ = process.communicate(timeout=60)
     assert (process.returncode, output) == (1, b"no\n")

@@ -6,11 +6,6 @@ import contextlib
 import json
 import os
 import pathlib
-import pty
-import select
-import signal
-import subprocess
-import termios
 import time
 from collections.abc import Callable
 
@@ -22,45 +17,11 @@ TRANSPORTS = [{}, {"KUBECTL_REMOTE_COMMAND_WEBSOCKETS": "false"}]
 each_transport = pytest.mark.parametrize("transport", TRANSPORTS, ids=["websocket", "spdy"])
 
 
-class Terminal:
-    """A program on a pseudo-terminal."""
-
-    def __init__(self, running: Running, *words: str, **env: str) -> None:
-        self.outer, inner = pty.openpty()
-        os.set_blocking(self.outer, False)
-        self.process = subprocess.Popen(
-            words, stdin=inner, stdout=inner, stderr=inner, env=running.environment | env, start_new_session=True
-        )
-        os.close(inner)
-        self.seen = ""
-
-    def type(self, text: str) -> None:
-        os.write(self.outer, text.encode())
-
-    def until(self, text: str, seconds: float = 20.0) -> str:
-        """What was shown up to and with `text`."""
-        end = time.monotonic() + seconds
-        while text not in self.seen:
-            assert time.monotonic() < end, self.seen
-            if select.select([self.outer], [], [], 0.2)[0]:
-                try:
-                    self.seen += os.read(self.outer, 65536).decode()
-                except OSError:
-                    raise AssertionError(self.seen) from None
-        shown, _, self.seen = self.seen.partition(text)
-        return shown + text
-
-    def wait(self) -> int:
-        code = self.process.wait(20)
-        os.close(self.outer)
-        return code
-
-
 @each_transport
 def test_output_errors_and_the_exit_code_come_back(running: Running, transport: dict[str, str]) -> None:
     words = ("kubectl", "exec", "shell", "--", "sh", "-c", "echo out; echo err >&2; exit 3")
-    process = running.popen(*words, env=transport)
-    output, complaints = process.communicate(timeout=20)
+    with running.popen(*words, env=transport) as process:
+        output, complaints = process.communicate(timeout=20)
     assert (process.returncode, output) == (3, b"out\n")
     assert complaints.splitlines() == [b"err", b"command terminated with exit code 3"]
 
@@ -75,24 +36,23 @@ def test_input_ends_and_the_output_goes_on(running: Running, transport: dict[str
 @each_transport
 def test_bytes_of_any_kind_go_through_unchanged(running: Running, transport: dict[str, str]) -> None:
     data = os.urandom(1 << 20)
-    process = running.popen("kubectl", "exec", "-i", "shell", "--", "cat", env=transport)
-    output, _ = process.communicate(data, timeout=20)
+    with running.popen("kubectl", "exec", "-i", "shell", "--", "cat", env=transport) as process:
+        output, _ = process.communicate(data, timeout=20)
     assert output == data
 
 
 @each_transport
 def test_a_terminal_has_a_size_a_prompt_and_an_exit_code(running: Running, transport: dict[str, str]) -> None:
-    terminal = Terminal(running, "kubectl", "exec", "-it", "shell", "--", "sh", **transport)
-    termios.tcsetwinsize(terminal.outer, (33, 101))
-    terminal.process.send_signal(signal.SIGWINCH)
-    terminal.until("$ " if os.geteuid() else "# ")
-    terminal.type("stty size; tty\n")
-    terminal.until("/dev/pts/")
-    terminal.type("stty size\n")
-    terminal.until("33 101")
-    terminal.type("exit 7\n")
-    terminal.until("command terminated with exit code 7")
-    assert terminal.wait() == 7
+    with running.terminal("kubectl", "exec", "-it", "shell", "--", "sh", **transport) as terminal:
+        terminal.until("$ " if os.geteuid() else "# ")
+        terminal.resize(33, 101)
+        terminal.type("tty\n")
+        terminal.until("/dev/pts/")
+        terminal.type("stty size\n")
+        terminal.until("33 101")
+        terminal.type("exit 7\n")
+        terminal.until("command terminated with exit code 7")
+        assert terminal.wait() == 7
 
 
 def test_what_is_not_there_is_refused_in_kubernetes_words(running: Running) -> None:
@@ -115,44 +75,40 @@ def test_an_exec_into_a_container_that_has_ended_says_so(running: Running) -> No
 
 @each_transport
 def test_attach_takes_part_in_the_main_process(running: Running, transport: dict[str, str]) -> None:
-    process = running.popen("kubectl", "attach", "-i", "echo", env=transport)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(b"hello\n")
-    process.stdin.flush()
-    assert process.stdout.readline() == b"got hello\n"
-    process.kill()
-    process.communicate()
+    with running.popen("kubectl", "attach", "-i", "echo", env=transport) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"hello\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"got hello\n"
 
 
 def test_run_makes_a_pod_talks_to_it_and_removes_it(running: Running) -> None:
     # As `kubectl run -i --rm` in a script: input by a pipe, the exit code of the container.
     words = ("run", "once", "-i", "--rm", "--quiet", "--image=host", "--restart=Never", "--", "sh", "-c", "cat; exit 5")
-    process = running.popen("kubectl", *words)
-    output, complaints = process.communicate(b"piped\n", timeout=60)
+    with running.popen("kubectl", *words) as process:
+        output, complaints = process.communicate(b"piped\n", timeout=60)
     assert (process.returncode, output) == (5, b"piped\n"), complaints
     assert "not found" in running.kubectl("get", "pod", "once", code=1)
 
 
 def test_run_with_a_terminal(running: Running) -> None:
     words = ("kubectl", "run", "term", "-it", "--rm", "--image=host", "--restart=Never", "--", "sh")
-    terminal = Terminal(running, *words)
-    terminal.type("\n")
-    terminal.until("$ " if os.geteuid() else "# ")
-    terminal.type("echo $((6 * 7))\n")
-    terminal.until("42")
-    terminal.type("exit 0\n")
-    terminal.until('pod "term" deleted')
-    assert terminal.wait() == 0
+    with running.terminal(*words) as terminal:
+        terminal.type("\n")
+        terminal.until("$ " if os.geteuid() else "# ")
+        terminal.type("echo $((6 * 7))\n")
+        terminal.until("42")
+        terminal.type("exit 0\n")
+        terminal.until('pod "term" deleted')
+        assert terminal.wait() == 0
 
 
 def test_a_client_that_goes_ends_its_command(running: Running) -> None:
-    process = running.popen("kubectl", "exec", "shell", "--", "sh", "-c", "echo begun; exec sleep 98765")
-    assert process.stdout is not None
-    assert process.stdout.readline() == b"begun\n"
-    wait_until(lambda: commands("sleep", "98765") != [])
-    process.kill()
-    process.communicate()
+    with running.popen("kubectl", "exec", "shell", "--", "sh", "-c", "echo begun; exec sleep 98765") as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"begun\n"
+        wait_until(lambda: commands("sleep", "98765") != [])
     wait_until(lambda: commands("sleep", "98765") == [])
 
 

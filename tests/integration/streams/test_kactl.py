@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from tests.integration.streams.conftest import Running
-from tests.integration.streams.test_commands import Terminal
 from tests.integration.streams.test_port_forward import fetch
 
 KACTL = (sys.executable, "-m", "kube_actors_cli.main")
@@ -21,10 +20,9 @@ def where(running: Running) -> tuple[str, str]:
 
 def test_exec_carries_bytes_both_ways_and_the_exit_code(running: Running) -> None:
     data = os.urandom(300_000)
-    process = running.popen(
-        *KACTL, "exec", *where(running), "-i", "shell", "--", "sh", "-c", "cat; echo err >&2; exit 3"
-    )
-    output, complaints = process.communicate(data, timeout=60)
+    command = ("sh", "-c", "cat; echo err >&2; exit 3")
+    with running.popen(*KACTL, "exec", *where(running), "-i", "shell", "--", *command) as process:
+        output, complaints = process.communicate(data, timeout=60)
     assert (process.returncode, output) == (3, data)
     assert complaints.splitlines() == [b"err", b"command terminated with exit code 3"]
 
@@ -38,30 +36,27 @@ def test_exec_refuses_what_is_not_there(running: Running) -> None:
 
 
 def test_a_terminal(running: Running) -> None:
-    terminal = Terminal(running, *KACTL, "exec", *where(running), "-it", "shell", "--", "sh")
-    terminal.until("$ " if os.geteuid() else "# ")
-    terminal.type("tty; echo $((6 * 7))\n")
-    terminal.until("/dev/pts/")
-    terminal.until("42")
-    terminal.type("exit 5\n")
-    terminal.until("command terminated with exit code 5")
-    assert terminal.wait() == 5
+    with running.terminal(*KACTL, "exec", *where(running), "-it", "shell", "--", "sh") as terminal:
+        terminal.until("$ " if os.geteuid() else "# ")
+        terminal.type("tty; echo $((6 * 7))\n")
+        terminal.until("/dev/pts/")
+        terminal.until("42")
+        terminal.type("exit 5\n")
+        terminal.until("command terminated with exit code 5")
+        assert terminal.wait() == 5
 
 
 def test_attach_takes_part_in_the_main_process(running: Running) -> None:
-    process = running.popen(*KACTL, "attach", *where(running), "-i", "echo")
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(b"kactl\n")
-    process.stdin.flush()
-    assert process.stdout.readline() == b"got kactl\n"
-    process.kill()
-    process.communicate()
+    with running.popen(*KACTL, "attach", *where(running), "-i", "echo") as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(b"kactl\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == b"got kactl\n"
 
 
 def test_ports_are_forwarded(running: Running) -> None:
-    process = running.popen(*KACTL, "port-forward", *where(running), "web", ":8080", ":81")
-    try:
+    with running.popen(*KACTL, "port-forward", *where(running), "web", ":8080", ":81") as process:
         assert process.stdout is not None
         ports = [int(process.stdout.readline().split()[2].rpartition(b":")[2]) for _ in range(2)]
         assert fetch(ports[0], "/kactl") == "GET /kactl "
@@ -69,9 +64,6 @@ def test_ports_are_forwarded(running: Running) -> None:
             fetch(ports[1])
         assert process.stderr is not None
         assert b"connection refused" in process.stderr.readline()
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize("program", ["kactl", "kubectl"])

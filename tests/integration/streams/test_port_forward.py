@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import socket
-import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.integration.streams.conftest import Running, pod
+from tests.programs import Program
 
 TRANSPORTS = [{}, {"KUBECTL_PORT_FORWARD_WEBSOCKETS": "false"}]
 each_transport = pytest.mark.parametrize("transport", TRANSPORTS, ids=["websocket", "spdy"])
@@ -31,17 +31,13 @@ Server((os.environ["POD_IP"], 9000), Handler).serve_forever()
 
 
 @contextmanager
-def forwarded(running: Running, *words: str, **env: str) -> Iterator[tuple[int, subprocess.Popen[bytes]]]:
+def forwarded(running: Running, *words: str, **env: str) -> Iterator[tuple[int, Program]]:
     """kubectl port-forward at work: the local port, and the process."""
-    process = running.popen("kubectl", "port-forward", *words, env=env)
-    try:
+    with running.popen("kubectl", "port-forward", *words, env=env) as process:
         assert process.stdout is not None
         found = re.search(rb"127.0.0.1:(\d+)", process.stdout.readline())
         assert found
         yield int(found[1]), process
-    finally:
-        process.kill()
-        process.communicate()
 
 
 def fetch(port: int, path: str = "/") -> str:

@@ -198,8 +198,7 @@ def test_https_without_a_certificate_that_anybody_knows(running: Running) -> Non
 
 
 def test_kubectl_proxy_serves_the_api_on_loopback(running: Running) -> None:
-    process = running.popen("kubectl", "proxy", "--port=0")
-    try:
+    with running.popen("kubectl", "proxy", "--port=0") as process:
         assert process.stdout is not None
         port = process.stdout.readline().split(b":")[-1].strip().decode()
         socket = websocket.create_connection(
@@ -207,9 +206,6 @@ def test_kubectl_proxy_serves_the_api_on_loopback(running: Running) -> None:
         )
         assert socket.recv() == b"begun\n"
         socket.shutdown()
-    finally:
-        process.kill()
-        process.communicate()
 
 
 @pytest.mark.parametrize(("name", "wanted"), [("binary.k8s.io", b"begun\n"), ("base64.binary.k8s.io", "YmVndW4K")])
