@@ -103,17 +103,13 @@ def test_a_container_that_takes_too_much_memory_is_killed_for_it(space: Space) -
 
 
 def test_a_port_of_the_host_that_is_taken_keeps_one_pod_waiting_and_no_other(space: Space) -> None:
-    listener = space.cluster.popen(sys.executable, "-m", "http.server", "18099")
-    try:
+    with space.cluster.popen(sys.executable, "-m", "http.server", "18099"):
         space.create(pod("port", ports=[{"containerPort": 80, "hostPort": 18099}]), pod("neighbour"))
         text = until(lambda: "\n".join(space.events("port", "FailedCreatePodSandBox")))
         assert text.startswith("Failed to create pod sandbox: ")
         assert "18099" in text
         assert space.container("port")["state"]["waiting"]["reason"] == "ContainerCreating"
         space.wait("neighbour")
-    finally:
-        listener.kill()
-        listener.communicate()
     space.wait("port")
 
 

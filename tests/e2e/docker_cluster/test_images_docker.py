@@ -168,15 +168,11 @@ def test_a_container_inherits_from_its_image(space: Space, registry: Registry) -
     assert waiting(space, "root", "CreateContainerConfigError").startswith(text + who.format("root"))
     # The image's signal ends it long before the grace, with the code of its trap.
     space.wait("both")
-    watch = space.cluster.popen(
-        "kubectl", "-n", space.name, "get", "pod", "both", "-w", "-o",
-        "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}{'\\n'}",
-    )  # fmt: skip
-    try:
+    code = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}{'\\n'}"
+    with space.cluster.popen("kubectl", "-n", space.name, "get", "pod", "both", "-w", "-o", code) as watch:
         space.kubectl("delete", "pod", "both")
-    finally:
         watch.terminate()
-    out, _ = watch.communicate()
+        out, _ = watch.communicate()
     assert "7" in out.decode().split()
 
 

@@ -142,14 +142,11 @@ def test_hooks_run_around_a_container_and_its_end_is_graceful(space: Space) -> N
         pod("sleeper", lifecycle={"preStop": {"sleep": {"seconds": 2}}}, spec={"terminationGracePeriodSeconds": 10}),
     )
     space.wait("web")
-    follower = space.cluster.popen("kubectl", "-n", space.name, "logs", "-f", "web", "-c", "watcher")
-    try:
+    with space.cluster.popen("kubectl", "-n", space.name, "logs", "-f", "web", "-c", "watcher") as follower:
         begun = time.monotonic()
         space.kubectl("delete", "pod", "web")
         assert time.monotonic() - begun < 20
         out, _ = follower.communicate(timeout=20)
-    finally:
-        follower.kill()
     assert out.split() == [b"post", b"pre", b"term"]
     # Not what it said, which may be a secret.
     until(lambda: space.events("failing", "FailedPostStartHook") == ["PostStartHook failed"])
@@ -284,24 +281,21 @@ def test_rules_of_a_container_and_hooks_over_http(space: Space) -> None:
 def proxied(space: Space) -> Iterator[Any]:
     """kubectl proxy: PATCH(path, merge patch)."""
     path = space.cluster.folder / "proxy.sock"
-    with space.cluster.popen("kubectl", "proxy", f"--unix-socket={path}") as proxy:
-        try:
-            until(path.exists)
-            connection = http.client.HTTPConnection("localhost")
-            connection.sock = until(lambda: _connected(path))
+    with space.cluster.popen("kubectl", "proxy", f"--unix-socket={path}"):
+        until(path.exists)
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = until(lambda: _connected(path))
 
-            def patch(where: str, body: Any) -> Any:
-                headers = {"Content-Type": "application/merge-patch+json"}
-                connection.request("PATCH", where, json.dumps(body), headers)
-                answer = connection.getresponse()
-                content = json.loads(answer.read())
-                assert answer.status == 200, content
-                return content
+        def patch(where: str, body: Any) -> Any:
+            headers = {"Content-Type": "application/merge-patch+json"}
+            connection.request("PATCH", where, json.dumps(body), headers)
+            answer = connection.getresponse()
+            content = json.loads(answer.read())
+            assert answer.status == 200, content
+            return content
 
-            yield patch
-            connection.close()
-        finally:
-            proxy.kill()
+        yield patch
+        connection.close()
 
 
 def _connected(path: Path) -> Any:

@@ -123,23 +123,21 @@ def test_a_kill_in_the_middle_of_things_is_made_good(own: DockerCluster, pods: S
     )
     until(lambda: own.docker("ps", "-q", "--filter", "name=k8s_c_beginning_"), "its hook runs")
     until(lambda: pods.events("waiting", "FailedMount"), "its volume is missing")
-    silent = own.lab.popen(sys.executable, "-c", SILENT)
-    pods.create(pod("pulling", FOREVER, image="127.0.0.1:5000/image:1"))
-    until(lambda: pods.events("pulling", "Pulling"), "it is being pulled")
-    pods.kubectl("delete", "pod", "ending", "--wait=false")
-    until(lambda: pods.events("ending", "Killing"), "its hook runs")
-    pods.create(pod("created", FOREVER))
-    own.kill()
-    own.start()
-    pods.kubectl("create", "configmap", "late", "--from-literal=a=1")
-    for name in ("created", "waiting", "beginning"):
-        pods.wait(name)
-        assert pods.container(name)["restartCount"] == 0
-        assert len(sandboxes(own, name)) == 1
-    until(lambda: not exists(pods, "ending"), "it has ended")
-    assert pods.container("pulling")["state"]["waiting"]["reason"] == "ContainerCreating"
-    silent.kill()
-    silent.wait()
+    with own.lab.popen(sys.executable, "-c", SILENT):
+        pods.create(pod("pulling", FOREVER, image="127.0.0.1:5000/image:1"))
+        until(lambda: pods.events("pulling", "Pulling"), "it is being pulled")
+        pods.kubectl("delete", "pod", "ending", "--wait=false")
+        until(lambda: pods.events("ending", "Killing"), "its hook runs")
+        pods.create(pod("created", FOREVER))
+        own.kill()
+        own.start()
+        pods.kubectl("create", "configmap", "late", "--from-literal=a=1")
+        for name in ("created", "waiting", "beginning"):
+            pods.wait(name)
+            assert pods.container(name)["restartCount"] == 0
+            assert len(sandboxes(own, name)) == 1
+        until(lambda: not exists(pods, "ending"), "it has ended")
+        assert pods.container("pulling")["state"]["waiting"]["reason"] == "ContainerCreating"
 
     def told() -> bool:
         return pods.container("pulling")["state"]["waiting"]["reason"] in ("ErrImagePull", "ImagePullBackOff")
@@ -238,14 +236,14 @@ def test_a_killed_engine_and_one_that_hangs_harm_nothing_that_can_live(own: Dock
     until(lambda: node_ready(own)[0] == "True", "the node is ready")
     assert pods.container("calm")["restartCount"] == 0
     # It is killed, with everything that is followed.
-    follower = own.popen("kubectl", "logs", "-f", "calm")
-    session = own.popen("kubectl", "exec", "calm", "--", "sleep", "1000")
-    until(lambda: "sleep 1000" in own.docker("top", docker_id(pods, "calm")), "the command runs")
-    own.lab.stop_engine(signal.SIGKILL)
-    assert session.wait(30) != 0
-    follower.wait(30)
-    for each in (session, follower):
-        each.communicate()
+    with (
+        own.popen("kubectl", "logs", "-f", "calm") as follower,
+        own.popen("kubectl", "exec", "calm", "--", "sleep", "1000") as session,
+    ):
+        until(lambda: "sleep 1000" in own.docker("top", docker_id(pods, "calm")), "the command runs")
+        own.lab.stop_engine(signal.SIGKILL)
+        assert session.wait(30) != 0
+        follower.wait(30)
     failed = pods.run("exec", "calm", "--", "true")
     assert (failed.returncode, "Docker" in failed.stderr) == (1, True)
     own.lab.start_engine()
@@ -296,20 +294,20 @@ def test_a_full_or_read_only_disk_and_a_taken_port_are_told_and_heal(own: Docker
         pods.wait("calm")
         before = pods.pod("calm")
         fill(filler)
-        taker = own.lab.popen("busybox", "nc", "-l", "-p", "9876")
-        pods.create(pod("full", FOREVER))
-        until(lambda: "No space left on device" in "".join(pods.events("full", "FailedMount")), "it is told")
-        filler.unlink()
-        pods.wait("full")
-        run("mount", "-o", "remount,bind,ro", str(own.node_folder / "pods"))
-        pods.create(pod("ro", FOREVER))
-        until(lambda: "Read-only file system" in "".join(pods.events("ro", "FailedMount")), "it is told")
-        run("mount", "-o", "remount,bind,rw", str(own.node_folder / "pods"))
-        pods.wait("ro")
-        pods.create(pod("port", FOREVER, **port))
-        until(lambda: "address already in use" in "".join(pods.events("port", "FailedCreatePodSandBox")), "it is told")
-        taker.kill()
-        taker.wait()
+        with own.lab.popen("busybox", "nc", "-l", "-p", "9876"):
+            pods.create(pod("full", FOREVER))
+            until(lambda: "No space left on device" in "".join(pods.events("full", "FailedMount")), "it is told")
+            filler.unlink()
+            pods.wait("full")
+            run("mount", "-o", "remount,bind,ro", str(own.node_folder / "pods"))
+            pods.create(pod("ro", FOREVER))
+            until(lambda: "Read-only file system" in "".join(pods.events("ro", "FailedMount")), "it is told")
+            run("mount", "-o", "remount,bind,rw", str(own.node_folder / "pods"))
+            pods.wait("ro")
+            pods.create(pod("port", FOREVER, **port))
+            until(
+                lambda: "address already in use" in "".join(pods.events("port", "FailedCreatePodSandBox")), "it is told"
+            )
         pods.wait("port")
         assert pods.pod("calm") == before
         assert node_ready(own)[0] == "True"
