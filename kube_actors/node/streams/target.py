@@ -71,13 +71,21 @@ def running(target: Target) -> Run:
     return run
 
 
+# What kubelet says instead of a reason (kubelet's validateContainerLogStatus).
+_PULL_FAILURES = {
+    "ErrImagePull": "image can't be pulled",
+    "ImagePullBackOff": "trying and failing to pull image",
+}
+
+
 def waiting_reason(target: Target) -> str:
-    """Why a container that never ran does not run."""
+    """Why a container that never ran does not run, as kubelet says it to who asks for logs."""
     known = _known_status(target.pod, target.view.name)
     if known is None:
         frame = Frame(target.pod, Facts(), 0.0, target.pod_view.initialized)
         known = container_status(target.view, frame)
-    return str(((known.get("state") or {}).get("waiting") or {}).get("reason") or "ContainerCreating")
+    reason = str(((known.get("state") or {}).get("waiting") or {}).get("reason") or "ContainerCreating")
+    return _PULL_FAILURES.get(reason, reason)
 
 
 def _known_status(pod: Obj, name: str) -> Obj | None:

@@ -59,6 +59,8 @@ def test_images_that_cannot_be_had_are_told(space: Space) -> None:
     assert waiting(space, "wrong", "InvalidImageName").startswith('Failed to apply default image tag "Not/AName:1"')
     waiting(space, "lost", "ErrImagePull")
     assert waiting(space, "lost", "ImagePullBackOff").startswith('Back-off pulling image "127.0.0.1:9/no/such:1"')
+    unread = space.run("logs", "lost").stderr
+    assert unread.rstrip().endswith('"lost" is waiting to start: trying and failing to pull image'), unread
     assert any("Failed to pull image" in text for text in space.events("lost", "Failed"))
     assert "Error: ImagePullBackOff" in space.events("lost", "Failed")
     assert 'Back-off pulling image "127.0.0.1:9/no/such:1"' in "\n".join(space.events("lost", "BackOff"))

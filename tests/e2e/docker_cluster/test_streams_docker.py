@@ -110,4 +110,6 @@ def test_logs_are_read_in_every_way(space: Space) -> None:
     until(lambda: space.container("again")["restartCount"] == 1)
     assert space.kubectl("logs", "again", "--previous").splitlines() == [f"line {i}" for i in range(1, 6)]
     assert until(lambda: space.kubectl("logs", "wide")) == "x" * 40000 + "\n"
+    wide = space.kubectl("logs", "wide", "--timestamps")
+    assert re.fullmatch(r"[-\dT:.]+Z x{40000}\n", wide), wide[:60]
     assert space.run("logs", "done", "-c", "none").returncode == 1

@@ -259,11 +259,26 @@ def test_frames_come_out_whole_however_they_are_cut(written: list[tuple[int, byt
     demultiplexer = logs.Demultiplexer(tty=False)
     found = [piece for start in range(0, len(wire), size) for piece in demultiplexer.feed(wire[start : start + size])]
     for stream in (1, 2):
-        assert b"".join(d for s, d in found if s == stream) == b"".join(d for s, d in written if s == stream)
+        assert b"".join(p.data for p in found if p.stream == stream) == b"".join(d for s, d in written if s == stream)
+    assert sum(piece.last for piece in found) == sum(data != b"" for _, data in written)
 
 
 def test_a_terminal_has_no_frames() -> None:
-    assert logs.Demultiplexer(tty=True).feed(b"\x01\x00raw") == [(1, b"\x01\x00raw")]
+    assert logs.Demultiplexer(tty=True).feed(b"\x01\x00raw") == [(1, b"\x01\x00raw", True)]
+
+
+@given(st.integers(1, 9))
+def test_a_long_line_has_one_time_however_it_comes(size: int) -> None:
+    sent = [(1, b"T1 lo"), (2, b"T2 err\n"), (1, b"T3 ng"), (1, b"T4  er\n"), (1, b"T5 next\n"), (1, b"T6 \n")]
+    wire = b"".join(frame(stream, data) for stream, data in sent)
+    frames, stamps = logs.Demultiplexer(tty=False), logs.LineStamps()
+    found = [
+        (piece.stream, stamps.show(piece))
+        for at in range(0, len(wire), size)
+        for piece in frames.feed(wire[at : at + size])
+    ]
+    assert b"".join(data for stream, data in found if stream == 1) == b"T1 long er\nT5 next\nT6 \n"
+    assert b"".join(data for stream, data in found if stream == 2) == b"T2 err\n"
 
 
 def test_log_parameters() -> None:

@@ -42,7 +42,7 @@ class _Session:
         frames = Demultiplexer(self._tty)
         while data := await self._stream.read():
             for piece in frames.feed(data):
-                yield piece
+                yield piece.stream, piece.data
         self._ended.set()
 
     async def close(self) -> None:
