@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kube_actors.api import Obj
 from kube_actors.api.quantity import to_int
-from kube_actors.node.containers.resources import limit_of
+from kube_actors.node.containers.resources import pod_limits
 from kube_actors.node.volumes.context import VolumeContext
 from kube_actors.node.volumes.mounted import mount
 from kube_actors.node.volumes.ownership import give, group_of
@@ -37,8 +37,6 @@ async def set_up(context: VolumeContext, source: Obj) -> Path:
 
 def memory_size(pod: Obj, source: Obj, node_allocatable: Mapping[str, str]) -> int:
     """The least of the volume's limit, the memory that the pod may have and that of the node; 0: unknown."""
-    limits = [to_int(limit_of(each, "memory")) for each in pod["spec"]["containers"]]
-    chosen = [to_int(source.get("sizeLimit") or "0"), to_int(node_allocatable.get("memory", "0"))]
-    if all(limits):
-        chosen.append(sum(limits))
+    of_node = to_int(node_allocatable.get("memory", "0"))
+    chosen = (to_int(source.get("sizeLimit") or "0"), of_node, pod_limits(pod).memory_bytes)
     return min((each for each in chosen if each > 0), default=0)

@@ -228,6 +228,8 @@ def test_a_volume_in_memory_holds_no_more_than_the_pod_may_use(
     containers = [{"name": "c", "resources": {"limits": {"memory": each}} if each else {}} for each in memory_limits]
     source = {"medium": "Memory", "sizeLimit": size_limit}
     assert memory_size(make_pod(containers=containers), source, {"memory": "8Gi"}) == size
+    whole = make_pod(containers=containers, resources={"limits": {"memory": "32Mi"}})
+    assert memory_size(whole, source, {"memory": "8Gi"}) == 32 << 20
 
 
 def test_mounts_are_undone_from_the_last_to_the_first() -> None:
