@@ -92,7 +92,7 @@ class PodWorker:
         self._resizes = resizes
         self._executor = Executor(parts, resizes)
         self._memory = PodMemory(started_at=parts.clock.now())
-        self._failure = rejection
+        self._failure, self._rejected = rejection, rejection is not None
         # A phase that somebody writes later is set right; one from before the agent's start is true.
         self._finished = rejection is not None or (pod.get("status") or {}).get("phase") in TERMINAL
         self._gone = False
@@ -239,9 +239,8 @@ class PodWorker:
         return self._memory.facts(self._prober.sync(pod, view, address), self._resizes.state(self._uid))
 
     def _publish(self, pod: Obj, view: PodView, facts: Facts, *, over: bool = False) -> None:
-        situation = Situation(
-            self._parts.config.advertise_address, self._clock.now(), over, self._failure if over else None
-        )
+        address, failure = self._parts.config.advertise_address, self._failure if over else None
+        situation = Situation(address, self._clock.now(), over, failure, self._rejected)
         self._statuses.set(self._pod, pod_status(pod, view, facts, situation))
 
     def _announce(self, plan: Plan) -> None:

@@ -32,13 +32,14 @@ class Situation:
     """What a status depends on besides pod and containers.
 
     `over`: no container of the pod will start again, whatever its policy says. `failure`: why the node
-    ended it.
+    ended it. `rejected`: it did not even take it.
     """
 
     host_ip: str
     now: float
     over: bool = False
     failure: Failure | None = None
+    rejected: bool = False
 
 
 def pod_status(pod: Obj, view: PodView, facts: Facts, situation: Situation) -> Obj:
@@ -75,9 +76,16 @@ def pod_status(pod: Obj, view: PodView, facts: Facts, situation: Situation) -> O
         ("ephemeralContainerStatuses", (Role.EPHEMERAL,)),
     ):
         entries = [container_status(each, frame) for each in view.of(*roles)]
-        if entries:
+        if entries and not _never_had_containers(old, situation):
             status[key] = entries
     return status
+
+
+def _never_had_containers(old: Obj, situation: Situation) -> bool:
+    """Whether the node rejected the pod, now or before this agent's start: kubectl shows what containers wait for
+    before it shows why a pod failed."""
+    known = any(old.get(key) for key in ("initContainerStatuses", "containerStatuses"))
+    return situation.rejected or (old.get("phase") == FAILED and bool(old.get("reason")) and not known)
 
 
 def _disrupted(conditions: list[Obj], situation: Situation) -> list[Obj]:

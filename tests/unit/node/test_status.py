@@ -145,6 +145,16 @@ def test_a_phase_that_is_over_stays() -> None:
     assert (result["phase"], result["reason"]) == ("Failed", "Evicted")
 
 
+def test_a_pod_that_was_rejected_has_no_containers_to_tell_of_then_and_later() -> None:
+    pod = make_pod()
+    situation = Situation("h", NOW, True, Failure("OutOfcpu", "Pod was rejected: no room"), rejected=True)
+    pod["status"] = pod_status(pod, view_pod(pod, None, pod["status"]), Facts(), situation)
+    later = pod_status(pod, view_pod(pod, None, pod["status"]), Facts(), Situation("h", NOW, True))
+    for result in (pod["status"], later):
+        assert (result["phase"], result["reason"]) == ("Failed", "OutOfcpu")
+        assert "containerStatuses" not in result
+
+
 def test_a_run_that_vanished_is_unknown() -> None:
     pod = make_pod(restartPolicy="Never")
     pod["status"] = status(pod, container())
