@@ -32,7 +32,7 @@ from kube_actors.node.images.pulled import PulledImages
 from kube_actors.node.images.volume import ImageVolumes, UnpackedImages
 from kube_actors.node.machine.heartbeat import Heartbeat
 from kube_actors.node.machine.ipam import AddressPool
-from kube_actors.node.machine.node_object import Observed, allocatable_of, boot_id, capacity_of, labels_of
+from kube_actors.node.machine.node_object import Observed, allocatable_of, boot_id, capacity_of, labels_of, news_of
 from kube_actors.node.node_events import PodEvents
 from kube_actors.node.pods.actions import Failure
 from kube_actors.node.pods.executor import Parts
@@ -256,9 +256,13 @@ class NodeAgent:
         self._gate.observe(node)
         self._devices.observe(node)
         self._node = node
-        if not self._announced:
-            self._announced = True
+        first, self._announced = not self._announced, True
+        if first:
             self._recorder.event(node, NORMAL, "Starting", "Starting kubelet.")
+        # Simulated nodes are never short of anything, and thousands would say so at once.
+        if self._eviction is not None:
+            for reason in news_of(before, node, first=first):
+                self._recorder.event(node, NORMAL, reason, f"Node {self.name} status is now: {reason}")
         if boot_id(before) and boot_id(node) != boot_id(before):
             text = f"Node {self.name} has been rebooted, boot id: {boot_id(node)}"
             self._recorder.event(node, WARNING, "Rebooted", text)

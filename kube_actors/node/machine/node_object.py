@@ -32,6 +32,13 @@ PRESSURES = {
         ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),
     ),
 }
+# What kubelet calls a condition's new status in an event.
+NEWS = {
+    "MemoryPressure": {"True": "NodeHasInsufficientMemory", "False": "NodeHasSufficientMemory"},
+    "DiskPressure": {"True": "NodeHasDiskPressure", "False": "NodeHasNoDiskPressure"},
+    "PIDPressure": {"True": "NodeHasInsufficientPID", "False": "NodeHasSufficientPID"},
+    "Ready": {"True": "NodeReady", "False": "NodeNotReady"},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +184,19 @@ def _pressure(kind: str, pressures: Collection[str]) -> tuple[str, str, str, str
     """A condition as (type, status, reason, message)."""
     held, free = PRESSURES[kind]
     return (kind, "True", *held) if kind in pressures else (kind, "False", *free)
+
+
+def news_of(before: Obj, node: Obj, *, first: bool) -> list[str]:
+    """Reasons of the events about what has changed; at the agent's `first` word all pressures are news."""
+    then, now = _statuses(before), _statuses(node)
+    if first:
+        then = {kind: status for kind, status in then.items() if kind not in PRESSURES}
+    changed = (kind for kind in NEWS if now.get(kind) != then.get(kind) and (kind in then or kind in PRESSURES))
+    return [reason for kind in changed if (reason := NEWS[kind].get(now.get(kind, "")))]
+
+
+def _statuses(node: Obj) -> dict[str, str]:
+    return {each["type"]: each["status"] for each in (node.get("status") or {}).get("conditions") or ()}
 
 
 def boot_id(node: Obj) -> str:

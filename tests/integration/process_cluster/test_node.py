@@ -177,6 +177,12 @@ workers:
 UNDER_PRESSURE = "workers: {evictionHard: {nodefs.available: 100%, pid.available: 100%}}\n"
 
 
+def news_of_nodes(cluster: ProcessCluster) -> set[str]:
+    """Reasons of the events about nodes."""
+    chosen = ("--field-selector", "involvedObject.kind=Node", "-o", "jsonpath={.items[*].reason}")
+    return set(cluster.kubectl("get", "events", "-A", *chosen).split())
+
+
 def test_reservations_and_pressure() -> None:
     with running(ProcessCluster(RESERVED, name="pressure")) as cluster:
         space = Space(cluster, "default")  # type: ignore[arg-type]
@@ -203,6 +209,8 @@ def test_reservations_and_pressure() -> None:
         conditions = {each["type"]: each for each in node(cluster)["status"]["conditions"]}
         assert conditions["MemoryPressure"]["reason"] == "KubeletHasInsufficientMemory"
         assert conditions["DiskPressure"]["status"] == conditions["PIDPressure"]["status"] == "False"
+        free = {"NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"}
+        until(lambda: free | {"NodeHasInsufficientMemory"} <= news_of_nodes(cluster), "events tell of the conditions")
         space.create(pod("modest", nodeName="node-1"))
         refused = space.phase("modest", "Failed")["status"]
         assert (refused["reason"], refused["message"]) == (
