@@ -26,6 +26,8 @@ SELECTED_NODE = "volume.kubernetes.io/selected-node"
 # The provisioner of a class by hand: its volumes are made by whoever administers them.
 NO_PROVISIONER = "kubernetes.io/no-provisioner"
 CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
+# Of a class: it is that of claims that name none.
+DEFAULT_MARKS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
 
 # The provisioners of this cluster.
 LOCAL_PATH = "kube-actors.io/local-path"
@@ -42,6 +44,11 @@ def class_of(obj: Obj) -> str:
     """The storage class that a claim or a volume names; empty for none."""
     annotated = annotations_of(obj).get(CLASS_ANNOTATION)
     return str(annotated if annotated is not None else obj["spec"].get("storageClassName") or "")
+
+
+def names_a_class(claim: Obj) -> bool:
+    """Whether the claim says which class it wants, or by an empty name that it wants none."""
+    return claim["spec"].get("storageClassName") is not None or CLASS_ANNOTATION in annotations_of(claim)
 
 
 def claim_names(pod: Obj) -> list[str]:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from kube_actors.api import Obj
 from kube_actors.api.errors import AlreadyExists
-from kube_actors.api.volumes import LOCAL_PATH, SHARED, STORAGE_CLASSES
+from kube_actors.api.volumes import DEFAULT_MARKS, LOCAL_PATH, SHARED, STORAGE_CLASSES
 from kube_actors.controllers.actions import CreateObject
 from kube_actors.controllers.base import Context, Controller
 
-DEFAULT_ANNOTATION = "storageclass.kubernetes.io/is-default-class"
 KEY = "classes"
 
 
@@ -29,7 +28,7 @@ def storage_classes(local_root: str, shared_root: str) -> list[Obj]:
 def _class(name: str, provisioner: str, mode: str, *, default: bool) -> Obj:
     metadata: Obj = {"name": name}
     if default:
-        metadata["annotations"] = {DEFAULT_ANNOTATION: "true"}
+        metadata["annotations"] = {DEFAULT_MARKS[0]: "true"}
     return {
         "apiVersion": "storage.k8s.io/v1",
         "kind": "StorageClass",

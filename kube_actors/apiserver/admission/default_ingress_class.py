@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from kube_actors.api.default_class import default_class
 from kube_actors.api.meta import annotations_of
 from kube_actors.api.resources import Resource, builtin
 from kube_actors.apiserver.admission.chain import Attributes, Lookup, Operation, Plugin
-from kube_actors.apiserver.admission.default_class import default_class
 
 INGRESSES = builtin("networking.k8s.io/v1", "ingresses")
 INGRESS_CLASSES = builtin("networking.k8s.io/v1", "ingressclasses")

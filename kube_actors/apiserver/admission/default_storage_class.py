@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from kube_actors.api.meta import annotations_of
-from kube_actors.api.resources import Resource, builtin
+from kube_actors.api.default_class import default_class
+from kube_actors.api.resources import Resource
+from kube_actors.api.volumes import CLAIMS, DEFAULT_MARKS, STORAGE_CLASSES, names_a_class
 from kube_actors.apiserver.admission.chain import Attributes, Lookup, Operation, Plugin
-from kube_actors.apiserver.admission.default_class import default_class
-
-CLAIMS = builtin("v1", "persistentvolumeclaims")
-STORAGE_CLASSES = builtin("storage.k8s.io/v1", "storageclasses")
-MARKS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
-CLASS_ANNOTATION = "volume.beta.kubernetes.io/storage-class"
 
 
 class DefaultStorageClass(Plugin):
@@ -24,7 +19,7 @@ class DefaultStorageClass(Plugin):
         claim = attributes.obj
         assert claim is not None
         spec = claim.setdefault("spec", {})
-        if spec.get("storageClassName") is not None or CLASS_ANNOTATION in annotations_of(claim):
+        if names_a_class(claim):
             return
-        if name := default_class(self._lookup.all(STORAGE_CLASSES), *MARKS):
+        if name := default_class(self._lookup.all(STORAGE_CLASSES), *DEFAULT_MARKS):
             spec["storageClassName"] = name

@@ -11,8 +11,8 @@ from kube_actors.api import Obj, quantity
 from kube_actors.api.meta import get_path
 from kube_actors.api.quota import pod_resources
 from kube_actors.api.resources import PODS, Resource, builtin
+from kube_actors.api.volumes import CLAIMS
 from kube_actors.apiserver.admission.chain import Attributes, Lookup, Operation, Plugin
-from kube_actors.apiserver.admission.default_storage_class import CLAIMS
 
 LIMIT_RANGES = builtin("v1", "limitranges")
 ANNOTATION = "kubernetes.io/limit-ranger"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from kube_actors.api import Obj, quantity
 from kube_actors.api.meta import annotations_of, get_path
 from kube_actors.api.resources import Resource
+from kube_actors.api.volumes import CLAIMS, CLASS_ANNOTATION, STORAGE_CLASSES
 from kube_actors.apiserver.admission.chain import Attributes, Lookup, Operation, Plugin
-from kube_actors.apiserver.admission.default_storage_class import CLAIMS, CLASS_ANNOTATION, STORAGE_CLASSES
 
 NOT_BOUND = "Only bound persistent volume claims can be expanded"
 NOT_ALLOWED = (

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from kube_actors.api import Obj
+from kube_actors.api.default_class import default_class
 from kube_actors.api.meta import annotations_of, get_path, is_deleting, name_of, namespace_of, uid_of
 from kube_actors.api.volumes import (
     BIND_COMPLETED,
     CLAIMS,
+    DEFAULT_MARKS,
     LOST,
     NO_PROVISIONER,
     PENDING,
@@ -18,6 +20,7 @@ from kube_actors.api.volumes import (
     is_bound_to,
     is_delayed,
     mismatch,
+    names_a_class,
 )
 from kube_actors.controllers.actions import NORMAL, WARNING, Action, PatchObject, RecordEvent, UpdateObject
 from kube_actors.controllers.persistentvolume.binding import bind
@@ -34,6 +37,7 @@ class World:
     volume: Callable[[str], Obj | None]
     volumes: Callable[[], Iterable[Obj]]
     storage_class: Callable[[str], Obj | None]
+    storage_classes: Callable[[], Iterable[Obj]]
     node: Callable[[str], Obj | None]
     provisioners: dict[str, Provisioner]
 
@@ -88,6 +92,9 @@ def _find(claim: Obj, world: World) -> list[Action]:
     found = find_match(claim, world.volumes(), delayed=delayed)
     if found is not None:
         return bind(found, claim)
+    if not names_a_class(claim) and (default := default_class(world.storage_classes(), *DEFAULT_MARKS)):
+        # A class that became the default after the claim was made; the change of the claim goes on from here.
+        return [UpdateObject(CLAIMS, claim | {"spec": claim["spec"] | {"storageClassName": default}})]
     if delayed:
         text = "waiting for first consumer to be created before binding"
         return [RecordEvent(claim, NORMAL, "WaitForFirstConsumer", text), *_pending(claim)]

@@ -33,7 +33,9 @@ class PersistentVolumeBinder(Controller):
         self.nodes = self.informer(NODES)
         storage = context.config.storage
         made_here = provisioners(storage.local_root, storage.shared_root, keeps_files=storage.keeps_files)
-        self.world = World(self.volumes.get, self.volumes.list, self.classes.get, self.nodes.get, made_here)
+        self.world = World(
+            self.volumes.get, self.volumes.list, self.classes.get, self.classes.list, self.nodes.get, made_here
+        )
         self.claims.add_handler(On(self._claim, lambda old, new: self._claim(new), self._claim))
         self.volumes.add_handler(On(self._volume, lambda old, new: self._volume(new), self._volume))
         self.classes.add_handler(On(self._class, lambda old, new: self._class(new), lambda gone: None))
@@ -53,6 +55,8 @@ class PersistentVolumeBinder(Controller):
 
     def _class(self, storage_class: Obj) -> None:
         self._wake(str(storage_class["metadata"]["name"]))
+        # It may be the default of claims that name none.
+        self._wake("")
 
     def _wake(self, class_name: str) -> None:
         """The claims of that class that still look for a volume."""

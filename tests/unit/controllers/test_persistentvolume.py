@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from kube_actors.api.volumes import (
     BOUND_BY_CONTROLLER,
     CLAIMS,
     DATA_FINALIZER,
+    DEFAULT_MARKS,
     LOCAL_PATH,
     PROVISIONED_BY,
     SELECTED_NODE,
@@ -74,7 +76,7 @@ def with_marks(obj: Obj, marks: dict[str, str]) -> Obj:
 
 def world(*volumes: Obj) -> World:
     by_name = {each["metadata"]["name"]: each for each in volumes}
-    return World(by_name.get, lambda: list(volumes), CLASSES.get, {"node-1": NODE}.get, OURS)
+    return World(by_name.get, lambda: list(volumes), CLASSES.get, CLASSES.values, {"node-1": NODE}.get, OURS)
 
 
 def events(actions: list[Action]) -> list[tuple[str, str]]:
@@ -175,6 +177,21 @@ def test_an_external_provisioner_is_told_by_annotations_and_waited_for() -> None
     assert "'ebs.example.com'" in events(planned)[0][1]
 
 
+def test_a_claim_that_names_no_class_gets_the_default_one_when_there_is_one() -> None:
+    nameless = claim()
+    del nameless["spec"]["storageClassName"]
+    marked: Obj = {"metadata": {"name": "fast", "annotations": {DEFAULT_MARKS[0]: "true"}}}
+    with_default = replace(world(), storage_classes=lambda: [marked])
+    assert [reason for reason, _ in events(plan_claim(nameless, world()))] == ["FailedBinding"]
+    (assigned,) = plan_claim(nameless, with_default)
+    assert isinstance(assigned, UpdateObject)
+    assert assigned.obj["spec"] == nameless["spec"] | {"storageClassName": "fast"}
+    # An empty name asks for a volume without a class, and a volume that is there comes before a class.
+    assert writes(plan_claim(claim(class_name=""), with_default)) == []
+    there = replace(world(volume(class_name="")), storage_classes=lambda: [marked])
+    assert writes(plan_claim(nameless, there)) == writes(plan_claim(nameless, world(volume(class_name=""))))
+
+
 @pytest.mark.parametrize(
     ("wanted", "reason"),
     [
@@ -261,7 +278,14 @@ class Small:
         self.volumes = {key_of(each): each for each in volumes}
 
     def world(self) -> World:
-        return World(self.volumes.get, lambda: list(self.volumes.values()), CLASSES.get, {"node-1": NODE}.get, OURS)
+        return World(
+            self.volumes.get,
+            lambda: list(self.volumes.values()),
+            CLASSES.get,
+            CLASSES.values,
+            {"node-1": NODE}.get,
+            OURS,
+        )
 
     def plan(self, key: str) -> list[Action]:
         if key in self.claims:

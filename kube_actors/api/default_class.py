@@ -1,4 +1,4 @@
-"""Which of several classes is the default: what DefaultStorageClass and DefaultIngressClass have in common."""
+"""Which of several classes is the default one: of StorageClasses and of IngressClasses."""
 
 from __future__ import annotations
 
