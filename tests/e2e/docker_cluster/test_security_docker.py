@@ -9,6 +9,8 @@ from typing import Any
 from tests.e2e.docker_cluster.cluster import Space, pod
 from tests.kactl_cluster import until
 
+# What the oldest engine knows of, up to AUDIT_READ: it gives no capability that is newer than itself.
+KNOWN = (1 << 38) - 1
 # The capability of a name, as a bit of CapEff.
 CHOWN, NET_ADMIN, NET_RAW, SYS_TIME = 1 << 0, 1 << 12, 1 << 13, 1 << 25
 
@@ -102,7 +104,7 @@ def test_a_privileged_container_has_all_that_the_machine_has(space: Space) -> No
         assert "unable to apply caps" in space.container("all")["state"]["terminated"]["message"]
         return
     space.wait("plain")
-    assert capabilities(space, "all") == ours
+    assert capabilities(space, "all") & KNOWN == ours & KNOWN
     assert status_of(space, "all")["Seccomp"] == "0"
     assert int(space.sh("all", "ls /dev | wc -l")) > int(space.sh("plain", "ls /dev | wc -l"))
 
