@@ -229,7 +229,8 @@ RESERVABLE = ("cpu", "memory", "ephemeral-storage")
 class WorkersSection:
     """The node agents, all alike. What a kubelet's configuration calls so has its name here."""
 
-    count: int = setting(1, check=between(1, MAX_NODES))
+    # How many there may be depends on mode and runtime; see `_workers_problem`.
+    count: int = setting(1)
     # Labels of every worker's Node object.
     labels: dict[str, str] = field(default_factory=dict)
     max_pods: int = setting(110, check=between(1, 250))

@@ -42,6 +42,10 @@ def test_several_masters_are_refused_until_they_work() -> None:
         load(CONFIGS / "ha-2-masters-3-workers.yaml")
 
 
+def test_an_embedded_control_plane_may_have_no_nodes() -> None:
+    assert parse({"mode": "embedded", "workers": {"count": 0}}, "f").workers.count == 0
+
+
 def test_an_empty_file_is_the_defaults() -> None:
     assert parse(None, "f") == ClusterConfig()
 
