@@ -23,7 +23,9 @@ pytestmark = pytest.mark.timeout(600)
 
 def _containers(kactl: Any) -> dict[str, tuple[str, int]]:
     pods = json.loads(kactl("get", "pods", "-n", "demo", "-o", "json"))["items"]
-    statuses = [(pod["metadata"]["name"], pod["status"]["containerStatuses"][0]) for pod in pods]
+    # A pod that was just made has no status yet.
+    begun = [pod for pod in pods if "containerStatuses" in pod["status"]]
+    statuses = [(pod["metadata"]["name"], pod["status"]["containerStatuses"][0]) for pod in begun]
     return {name: (status["containerID"], status["restartCount"]) for name, status in statuses}
 
 
