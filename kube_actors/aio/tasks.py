@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import structlog
@@ -12,6 +13,20 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 FailureHandler = Callable[[str, BaseException], None]
+
+
+async def to_its_end(work: Coroutine[Any, Any, T], name: str) -> T:
+    """Await `work`, which must be bounded in time; a cancellation takes effect only when it has ended."""
+    task = asyncio.get_running_loop().create_task(work, name=name)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({task})
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.info("cut short, and failed", task=name, error=str(error))
+        raise
 
 
 class Tasks:

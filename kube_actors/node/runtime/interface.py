@@ -316,7 +316,9 @@ class Runtime(Protocol):
 
     async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str: ...
 
-    async def start_container(self, container_id: str) -> None: ...
+    async def start_container(self, container_id: str) -> None:
+        """Not cut short half way: after a cancellation too the records tell what runs."""
+        ...
 
     async def update_limits(self, container_id: str, limits: Limits) -> None:
         """Give a container that runs other limits, all of them, without a restart."""

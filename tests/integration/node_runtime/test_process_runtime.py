@@ -27,8 +27,9 @@ from kube_actors.node.runtime.interface import (
     RuntimeFailure,
     Security,
 )
-from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime
-from kube_actors.node.runtime.process.shim import isolate
+from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime, procfs
+from kube_actors.node.runtime.process.layout import ContainerId
+from kube_actors.node.runtime.process.shim import files, isolate
 
 STATIC_BUSYBOX = Path("/bin/busybox")
 
@@ -405,6 +406,58 @@ async def test_containers_survive_the_kill_of_the_agents_whole_process_group(tmp
 
 def _kill_group(pid: int) -> None:
     os.killpg(pid, signal.SIGKILL)
+
+
+def held_back(runtime: ProcessRuntime, container: str) -> Callable[[], None]:
+    """The container's supervisor waits before it starts the command, until the result is called."""
+    log = runtime._layout.container_folder(ContainerId.parse(container)) / files.LOG
+    os.mkfifo(log)
+
+    def go_on() -> None:
+        reader = os.open(log, os.O_RDONLY | os.O_NONBLOCK)
+        log.unlink()
+        os.close(reader)
+
+    return go_on
+
+
+async def test_a_start_that_is_cut_short_comes_to_its_end_first(
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
+) -> None:
+    container = await runtime.create_container(sandbox.sandbox_id, sh(f"touch {tmp_path}/ran; sleep 1000"))
+    go_on = held_back(runtime, container)
+    start = asyncio.ensure_future(runtime.start_container(container))  # noqa: TID251
+    await asyncio.sleep(0.2)
+    start.cancel()
+    await asyncio.sleep(0.2)
+    assert not start.done()
+    go_on()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    assert (await record(runtime, container)).state is ContainerState.RUNNING
+
+
+async def test_what_a_killed_agent_was_starting_ends_when_it_was_removed_meanwhile(
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
+) -> None:
+    script = f"echo $$ > {tmp_path}/pid; exec sleep 1000"
+    container = await runtime.create_container(sandbox.sandbox_id, sh(script))
+    go_on = held_back(runtime, container)
+    start = asyncio.ensure_future(runtime.start_container(container))  # noqa: TID251
+    await asyncio.sleep(0.2)
+    found = runtime._layout.container(ContainerId.parse(container))
+    assert not runtime._layout.forget(found).running
+    go_on()
+    with pytest.raises(RuntimeFailure):
+        await start
+    assert not procfs.Process(*_said(tmp_path / "pid")).alive()
+    runtime._layout.remove_container(found.id)
+
+
+def _said(file: Path) -> tuple[int, int]:
+    """The process whose pid the file holds, where it came so far; and its start."""
+    pid = int(file.read_text() or 0) if file.exists() else 0
+    return pid, files.start_time(pid)
 
 
 async def test_a_volume_that_is_written_later_is_seen(

@@ -15,6 +15,7 @@ import aiodocker
 import structlog
 
 from kube_actors.aio.clock import Clock, SystemClock
+from kube_actors.aio.tasks import to_its_end
 from kube_actors.api.errors import ConfigError
 from kube_actors.node.runtime.cgroups.groups import Cgroups
 from kube_actors.node.runtime.docker import host, names, pause, records, spec
@@ -240,7 +241,8 @@ class DockerRuntime:
     async def start_container(self, container_id: str) -> None:
         docker_id = names.without_scheme(container_id)
         try:
-            await self._start(docker_id, RUN)
+            # Whoever ends the pod meanwhile has to find it running: the engine starts it all the same.
+            await to_its_end(self._start(docker_id, RUN), f"start {container_id}")
         except RuntimeFailure as error:
             if self.engine.is_podman:
                 self._inspected.never_ran(docker_id, str(error))

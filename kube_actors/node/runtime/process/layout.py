@@ -13,7 +13,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +188,12 @@ class Layout:
 
     def remove_pod(self, uid: str) -> None:
         shutil.rmtree(self.pod_folder(uid), ignore_errors=True)
+
+    def forget(self, container: Container) -> Container:
+        """Nobody starts it from now on; how it stands then."""
+        with suppress(FileNotFoundError):
+            (container.folder / files.CONFIG).unlink()
+        return replace(container, state=self._state(container.folder))
 
     def remove_container(self, container: ContainerId) -> None:
         shutil.rmtree(self.container_folder(container), ignore_errors=True)

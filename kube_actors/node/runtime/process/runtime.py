@@ -14,6 +14,7 @@ from pathlib import Path
 import structlog
 
 from kube_actors.aio.clock import Clock, SystemClock
+from kube_actors.aio.tasks import to_its_end
 from kube_actors.api.errors import ConfigError
 from kube_actors.node.machine.disk import disk_use
 from kube_actors.node.runtime.cgroups import groups
@@ -228,7 +229,8 @@ class ProcessRuntime:
         container = self._layout.container(ContainerId.parse(container_id))
         if container.state:
             raise RuntimeFailure(f"container {container_id} was started before", RUN)
-        failure = await run_container(container.folder)
+        # Whoever ends the pod meanwhile has to find the process that has just come to be.
+        failure = await to_its_end(run_container(container.folder), f"start {container_id}")
         if failure:
             self._changes.tell(container.id.uid)
             raise RuntimeFailure(failure, RUN)
@@ -264,6 +266,10 @@ class ProcessRuntime:
             return
         if container.running:
             await self._kill(container)
+        # An agent that was killed may have left a supervisor that was just about to start it.
+        late = self._layout.forget(container)
+        if late.running:
+            await self._kill(late)
         await asyncio.to_thread(self._layout.remove_container, container.id)
         await asyncio.to_thread(groups.remove, container.config["cgroups"])
         self._changes.tell(container.id.uid)

@@ -56,9 +56,16 @@ class Supervisor:
             self._selector, self._folder, files.SOCKET, stdin, bool(self._config["stdin_once"])
         )
         self._watch_owner()
-        self._write_state(
-            state=files.RUNNING, pid=self._pid, start=files.start_time(self._pid), started_at=time.time_ns() / 1e9
-        )
+        # What no file tells of, no agent would ever end.
+        try:
+            self._record(
+                state=files.RUNNING, pid=self._pid, start=files.start_time(self._pid), started_at=time.time_ns() / 1e9
+            )
+            # Who removes a container takes its config away before he looks for what runs; so one of us sees the other.
+            os.stat(os.path.join(self._folder, files.CONFIG))
+        except OSError:
+            self._end_the_rest()
+            raise
 
     def run(self) -> None:
         while self._exit_code is None:
@@ -221,11 +228,15 @@ class Supervisor:
                             return True
         return False
 
-    def _write_state(self, **changes: Any) -> None:
+    def _record(self, **changes: Any) -> None:
+        """Raises OSError."""
         self._state |= changes
-        # A full disk loses the state; the agent then sees a supervisor that has gone.
+        files.write_atomically(os.path.join(self._folder, files.STATE), self._state)
+
+    def _write_state(self, **changes: Any) -> None:
+        # A full disk loses the end; the agent then sees a supervisor that has gone.
         with contextlib.suppress(OSError):
-            files.write_atomically(os.path.join(self._folder, files.STATE), self._state)
+            self._record(**changes)
 
 
 def code_of(status: int) -> int:
