@@ -23,11 +23,12 @@ Emit = Callable[[Obj, str, str, str, str], None]
 
 @dataclass(slots=True)
 class _Probes:
-    """The probes of one pod: verdicts by container id, tasks by container id and kind."""
+    """The probes of one pod: verdicts and starts by container id, tasks by container id and kind."""
 
     pod: Obj
     ip: str
     verdicts: dict[str, Probed] = field(default_factory=dict)
+    started: dict[str, asyncio.Event] = field(default_factory=dict)
     tasks: dict[tuple[str, str], asyncio.Task[None]] = field(default_factory=dict)
     ending: bool = False
 
@@ -64,6 +65,7 @@ class Prober:
         probes.pod, probes.ip = pod, view.ip or host_ip
         running = {each.latest.id for each in view.running if each.latest is not None}
         probes.verdicts = {id: verdict for id, verdict in probes.verdicts.items() if id in running}
+        probes.started = {id: event for id, event in probes.started.items() if id in running}
         for key in [each for each in probes.tasks if each not in wanted]:
             probes.tasks.pop(key).cancel()
         for (id, kind), each in wanted.items():
@@ -93,8 +95,11 @@ class Prober:
                 started=(adopted is not None and adopted[0]) or not view.spec.get("startupProbe"),
                 ready=(adopted is not None and adopted[1]) or not view.spec.get("readinessProbe"),
             )
-        if kind == STARTUP and probes.verdicts[id].started:
-            return
+        started = probes.started.setdefault(id, asyncio.Event())
+        if probes.verdicts[id].started:
+            started.set()
+            if kind == STARTUP:
+                return
         settings = ProbeSettings.of(kind, view.spec[f"{kind}Probe"])
 
         async def check() -> Result:
@@ -106,11 +111,17 @@ class Prober:
             check,
             partial(self._report, uid, id, kind),
             partial(self._complain, uid, view.name, kind),
-            lambda: kind == STARTUP or probes.verdicts.get(id, Probed()).started,
             self._clock,
         )
+
+        async def probe() -> None:
+            # Liveness and readiness wait for the startup probe, and are asked at once when it succeeds.
+            if kind != STARTUP:
+                await started.wait()
+            await worker.run(adopted is not None)
+
         name = f"{probes.pod['metadata']['name']}/{view.name}/{kind}"
-        probes.tasks[id, kind] = self._tasks.spawn(worker.run(adopted is not None), name)
+        probes.tasks[id, kind] = self._tasks.spawn(probe(), name)
 
     def _report(self, uid: str, id: str, kind: str, good: bool) -> None:
         probes = self._pods.get(uid)
@@ -121,6 +132,7 @@ class Prober:
             after = replace(before, ready=good)
         elif kind == STARTUP and good:
             after = replace(before, started=True)
+            probes.started[id].set()
         elif good:
             after = before
         else:

@@ -47,7 +47,6 @@ class ProbeSettings:
 class ProbeWorker:
     """Probes until it is stopped or, for startup and liveness, until the verdict is final.
 
-    `may_run()`: whether the run has started (liveness and readiness wait for the startup probe).
     `report(good)` is called when the verdict changes; `complain(result)` for every check that is bad or
     comes with a warning.
     """
@@ -59,28 +58,25 @@ class ProbeWorker:
         check: Callable[[], Awaitable[Result]],
         report: Callable[[bool], None],
         complain: Callable[[Result], None],
-        may_run: Callable[[], bool],
         clock: Clock,
     ) -> None:
         self._settings = settings
         self._started_at = started_at
-        self._check, self._report, self._complain, self._may_run = check, report, complain, may_run
+        self._check, self._report, self._complain = check, report, complain
         self._clock = clock
         self._streak = 0
         self._last: bool | None = None
 
     async def run(self, spread: bool) -> None:
         """`spread`: begin at a random moment of the period, so that adopted pods are not probed all at once."""
-        settings = self._settings
-        if spread:
-            await self._clock.sleep(random.random() * settings.period)
+        settings, now = self._settings, self._clock.now()
+        due = max(now, self._started_at + settings.initial_delay) + (random.random() * settings.period if spread else 0)
         while True:
-            early = self._started_at + settings.initial_delay - self._clock.now()
-            if early > 0:
-                await self._clock.sleep(early)
-            if self._may_run() and await self._probe_once():
+            await self._clock.sleep(max(0.0, due - self._clock.now()))
+            if await self._probe_once():
                 return
-            await self._clock.sleep(settings.period)
+            # As a ticker: what a check takes is part of the period, and one that takes longer is not made up for.
+            due = max(due + settings.period, self._clock.now())
 
     async def _probe_once(self) -> bool:
         """Whether the verdict is final."""
