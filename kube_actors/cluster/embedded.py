@@ -24,8 +24,7 @@ import structlog
 
 from kube_actors.aio.collector import Collector
 from kube_actors.api.errors import ConfigError
-from kube_actors.api.meta import is_true
-from kube_actors.api.resources import NODES, SERVICE_ACCOUNTS
+from kube_actors.api.resources import SERVICE_ACCOUNTS
 from kube_actors.cluster import logs, sweep, wiring
 from kube_actors.cluster.config import (
     MAX_REAL_NODES,
@@ -41,6 +40,7 @@ from kube_actors.cluster.kubeconfig import Kubeconfig
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki
 from kube_actors.cluster.plan import MASTER, ClusterPlan
+from kube_actors.cluster.readiness import nodes_ready
 from kube_actors.node.fleet import Fleet
 from kube_actors.node.runtime.simulated import SimulatedConfig, read_config
 
@@ -199,14 +199,8 @@ class Cluster:
         }
 
     async def wait_ready(self) -> None:
-        """Until every node is Ready and pods can be created in the default namespace."""
-        wanted = {node.name for node in self.plan.nodes}
-        async for events in self.client.watch(NODES, send_initial_events=True):
-            wanted -= {
-                e.object["metadata"]["name"] for e in events if e.type != "BOOKMARK" and is_true(e.object, "Ready")
-            }
-            if not wanted:
-                break
+        """Until every node takes pods, and pods can be created in the default namespace."""
+        await nodes_ready(self.client, {node.name for node in self.plan.nodes})
         async for events in self.client.watch(SERVICE_ACCOUNTS, "default", send_initial_events=True):
             if any(e.type != "BOOKMARK" and e.object["metadata"]["name"] == "default" for e in events):
                 break

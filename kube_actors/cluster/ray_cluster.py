@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING
 
 import kube_actors
 from kube_actors.api.errors import ConfigError
-from kube_actors.api.meta import is_true, name_of
-from kube_actors.api.resources import NODES
 from kube_actors.cluster import loop, ports, ray_process, record, sweep, wiring
 from kube_actors.cluster.config import ClusterConfig
 from kube_actors.cluster.desired import SUPERVISOR, ActorSpec, Health, Observed, desired_actors
@@ -32,6 +30,7 @@ from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.pki import Pki
 from kube_actors.cluster.plan import ClusterPlan, EtcdPlan, SpreadPlan
 from kube_actors.cluster.processes import this_process
+from kube_actors.cluster.readiness import nodes_ready
 from kube_actors.cluster.record import RUNNING, STARTING, STOPPING, ClusterRecord, RayRecord
 from kube_actors.cluster.settings import seconds
 
@@ -274,10 +273,7 @@ async def _nodes_ready(resolved: ClusterPlan, pki: Pki) -> None:
     try:
         limit = ready_seconds(len(wanted))
         async with asyncio.timeout(limit):
-            async for events in client.watch(NODES, send_initial_events=True):
-                wanted -= {name_of(e.object) for e in events if e.type != "BOOKMARK" and is_true(e.object, "Ready")}
-                if not wanted:
-                    return
+            await nodes_ready(client, wanted)
     except TimeoutError:
         names = ", ".join(sorted(wanted)[:NAMED]) + (f" and {len(wanted) - NAMED} more" if len(wanted) > NAMED else "")
         raise ConfigError(f"{names} not Ready within {limit:.0f} s; see {resolved.paths.logs}") from None
