@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from kube_actors.api.errors import ConfigError
-from kube_actors.api.quantity import milli
+from kube_actors.api.quantity import milli, to_int
 from kube_actors.apiserver.config import OPTIONAL_ADMISSION
 from kube_actors.cluster import settings
 from kube_actors.cluster.access import IDENTITY
@@ -214,6 +214,13 @@ def _reserved(values: dict[str, str]) -> str | None:
     return None
 
 
+def _size(value: str) -> str | None:
+    try:
+        return None if to_int(value) > 0 else "must be more than 0"
+    except ValueError:
+        return "is no quantity such as 500Ki or 10Mi"
+
+
 def _thresholds(values: dict[str, str]) -> str | None:
     try:
         thresholds.parse(values)
@@ -241,6 +248,9 @@ class WorkersSection:
     eviction_hard: dict[str, str] = field(
         default_factory=lambda: dict(thresholds.DEFAULTS), metadata={"check": _thresholds}
     )
+    # What is kept of a container's output: a file that has grown so large is followed by another; so many stay.
+    container_log_max_size: str = setting("10Mi", check=_size)
+    container_log_max_files: int = setting(5, check=between(2, 1000))
     # How long a condition of pressure stays after its cause has gone.
     eviction_pressure_transition_period: str = setting("5m", check=_patience)
     # Of the disk with the images, in percent: at the first, unused images go until the second. 100: never.

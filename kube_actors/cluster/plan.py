@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kube_actors.api.errors import ConfigError
+from kube_actors.api.quantity import to_int
 from kube_actors.cluster.access import AccessPlan, AuditPlan
 from kube_actors.cluster.config import MAX_REAL_NODES, ClusterConfig, WorkersSection
 from kube_actors.cluster.etcd import external
@@ -16,6 +17,7 @@ from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.settings import seconds
 from kube_actors.node.eviction.thresholds import DEFAULTS
 from kube_actors.node.images.garbage import ImageGcPolicy
+from kube_actors.node.runtime.interface import LogRotation
 from kube_actors.node.runtime.simulated import SimulatedConfig
 
 MASTER = "master-1"
@@ -48,6 +50,7 @@ class WorkerPlan:
     eviction_hard: dict[str, str] = field(default_factory=lambda: dict(DEFAULTS))
     pressure_seconds: float = 300.0
     image_gc: ImageGcPolicy = field(default_factory=ImageGcPolicy)
+    logs: LogRotation = field(default_factory=LogRotation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +252,7 @@ def _workers(section: WorkersSection) -> WorkerPlan:
             section.image_gc_all_images,
             seconds(section.image_gc_period),
         ),
+        logs=LogRotation(to_int(section.container_log_max_size), section.container_log_max_files),
     )
 
 

@@ -26,6 +26,7 @@ from kube_actors.cluster.pki import write_private
 from kube_actors.cluster.plan import BackupPlan, ClusterPlan, EtcdPlan, MemberPlan, NodePlan, SpreadPlan, WorkerPlan
 from kube_actors.cluster.processes import ProcessId
 from kube_actors.node.images.garbage import ImageGcPolicy
+from kube_actors.node.runtime.interface import LogRotation
 from kube_actors.node.runtime.simulated import Behaviour, Rule, SimulatedConfig
 
 STARTING = "starting"
@@ -130,6 +131,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
     nodes = tuple(NodePlan(**node) for node in plan.pop("nodes"))
     workers = plan.pop("workers")
     image_gc = ImageGcPolicy(**workers.pop("image_gc"))
+    logs = LogRotation(**workers.pop("logs"))
     sysctls = tuple(workers.pop("allowed_unsafe_sysctls", ()))
     access = plan.pop("access", None)
     admission = tuple(plan.pop("admission_plugins", ()))
@@ -141,7 +143,7 @@ def _parse(content: dict[str, Any]) -> ClusterRecord:
         plan=ClusterPlan(
             **{**plan, "root": Path(plan["root"])},
             nodes=nodes,
-            workers=WorkerPlan(**workers, image_gc=image_gc, allowed_unsafe_sysctls=sysctls),
+            workers=WorkerPlan(**workers, image_gc=image_gc, logs=logs, allowed_unsafe_sysctls=sysctls),
             access=AccessPlan.of(access or {}),
             admission_plugins=admission,
             backup=BackupPlan(**backup) if backup else None,

@@ -363,6 +363,7 @@ def make_runtime(plan: ClusterPlan, which: NodePlan) -> Runtime:
         pod_network=pod_network(plan),
         pod_subnet=plan.pod_cidr,
         outlive=plan.durable,
+        logs=plan.workers.logs,
     )
 
 

@@ -231,6 +231,14 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class LogRotation:
+    """containerLogMaxSize and containerLogMaxFiles of a kubelet: what is kept of a container's output."""
+
+    max_bytes: int = 10 << 20
+    max_files: int = 5
+
+
+@dataclass(frozen=True, slots=True)
 class LogOptions:
     """`since` is seconds since the epoch; `tail` None: all lines."""
 

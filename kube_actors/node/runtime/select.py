@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kube_actors.aio.clock import Clock
 from kube_actors.api.errors import ConfigError
-from kube_actors.node.runtime.interface import Runtime
+from kube_actors.node.runtime.interface import LogRotation, Runtime
 
 KINDS = ("docker", "process", "simulated")
 AUTO = "auto"
@@ -63,6 +63,7 @@ def create_runtime(
     docker_host: str | None = None,
     clock: Clock | None = None,
     outlive: bool = True,
+    logs: LogRotation = LogRotation(),  # noqa: B008
 ) -> Runtime:
     """A runtime that is not started yet. Without `outlive` processes end with this one, however it ends. Raises
     ConfigError for a kind that does not exist."""
@@ -71,11 +72,11 @@ def create_runtime(
     if kind == "docker":
         from kube_actors.node.runtime.docker import DockerConfig, DockerRuntime
 
-        return DockerRuntime(DockerConfig(cluster, node, pod_network, pod_subnet, docker_host), clock)
+        return DockerRuntime(DockerConfig(cluster, node, pod_network, pod_subnet, docker_host, logs), clock)
     if kind == "process":
         from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime
 
-        return ProcessRuntime(ProcessConfig(root_dir, cluster, node, outlive), clock)
+        return ProcessRuntime(ProcessConfig(root_dir, cluster, node, outlive, logs), clock)
     if kind == "simulated":
         from kube_actors.aio.clock import SystemClock
         from kube_actors.node.runtime.simulated import SimulatedConfig, SimulatedRuntime

@@ -30,9 +30,18 @@ async def test_rotated_files_are_read_in_order_and_the_oldest_go(tmp_path: Path)
     assert (await read(path, LogOptions(tail=40))).splitlines()[0] == b"60"
 
 
+def test_no_file_is_larger_however_much_comes_at_once(tmp_path: Path) -> None:
+    log = LogFile(str(tmp_path / "log"), max_bytes=1000, max_files=3)
+    log.write(b"stdout", b"".join(b"%d\n" % number for number in range(100)), NOW)
+    log.close(NOW)
+    sizes = [file.stat().st_size for file in log_files(tmp_path / "log")]
+    assert len(sizes) == 3
+    assert all(900 < size <= 1000 for size in sizes[:-1])
+
+
 async def test_a_line_longer_than_a_record_comes_out_as_one(tmp_path: Path) -> None:
     path = tmp_path / "log"
-    log = LogFile(str(path))
+    log = LogFile(str(path), 10 << 20, 5)
     line = b"x" * (3 * MAX_LINE + 5)
     log.write(b"stdout", line[:100], NOW)
     log.write(b"stdout", line[100:] + b"\nnext\n", NOW)

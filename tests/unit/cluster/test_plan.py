@@ -13,6 +13,7 @@ from kube_actors.cluster.config import ClusterConfig, NetworkSection, WorkersSec
 from kube_actors.cluster.desired import desired_actors
 from kube_actors.cluster.paths import ClusterPaths
 from kube_actors.cluster.plan import ClusterPlan, plan
+from kube_actors.node.runtime.interface import LogRotation
 
 PATHS = ClusterPaths(Path("/state/default"))
 
@@ -49,6 +50,12 @@ def test_one_node_of_a_machine_serves_its_services() -> None:
     assert [node.proxy for node in _plan("docker", nodes=3).nodes] == ["nftables", "", ""]
     assert [node.proxy for node in _plan("process").nodes] == ["userspace"]
     assert [node.proxy for node in _plan("simulated").nodes] == [""]
+
+
+def test_logs_are_kept_as_the_config_says() -> None:
+    assert _plan("docker").workers.logs == LogRotation(10 << 20, 5)
+    wanted = ClusterConfig(workers=WorkersSection(container_log_max_size="100Ki", container_log_max_files=3))
+    assert plan(wanted, PATHS, "docker", embedded=True).workers.logs == LogRotation(100 << 10, 3)
 
 
 def test_a_range_without_room_is_refused() -> None:

@@ -22,7 +22,7 @@ from kube_actors.node.runtime.simulated import read_config
 
 
 def _record(paths: ClusterPaths, phase: str = RUNNING, leader: ProcessId | None = None) -> ClusterRecord:
-    config = ClusterConfig(workers=WorkersSection(count=2, labels={"a": "b"}))
+    config = ClusterConfig(workers=WorkersSection(count=2, labels={"a": "b"}, container_log_max_files=3))
     resolved = plan(config, paths, "process", embedded=False)
     ray = RayRecord("127.0.0.1:1", "http://127.0.0.1:2", "/tmp/x", leader) if leader else None
     return ClusterRecord("default", "ray", phase, this_process(), resolved, "/k", ray)

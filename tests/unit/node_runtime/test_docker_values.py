@@ -24,6 +24,7 @@ from kube_actors.node.runtime.interface import (
     ImageFailure,
     Limits,
     LogOptions,
+    LogRotation,
     Mount,
     PortMapping,
     SandboxSpec,
@@ -157,6 +158,14 @@ def test_an_update_says_every_limit_and_inspect_gives_it_back(limits: Limits) ->
 
 def test_no_limit_is_not_a_limit_of_zero() -> None:
     assert not {"CpuQuota", "Memory"} & container_json()["HostConfig"].keys()
+
+
+def test_a_container_has_as_much_log_as_the_node_gives() -> None:
+    assert container_json()["HostConfig"]["LogConfig"]["Config"] == {"max-size": "10485760", "max-file": "5"}
+    identity = names.Identity(False, "web-1", "default", "uid-1", "app", 3)
+    little = LogRotation(4096, 2)
+    made = spec.container_config(ContainerSpec("app", "app:1"), identity, OWNER, spec.SandboxModes(), logs=little)
+    assert made["HostConfig"]["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "4096", "max-file": "2"}}
 
 
 def test_mounts_survive_colons_in_paths() -> None:

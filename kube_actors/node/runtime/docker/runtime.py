@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from kube_actors.node.runtime.interface import (
     Image,
     Limits,
     LogOptions,
+    LogRotation,
     Mount,
     NoSuchContainer,
     PodRecord,
@@ -66,6 +67,7 @@ class DockerConfig:
     pod_network: str
     pod_subnet: str
     docker_host: str | None = None
+    logs: LogRotation = field(default_factory=LogRotation)
 
 
 class DockerRuntime:
@@ -233,6 +235,7 @@ class DockerRuntime:
             self._owner,
             sandbox.modes,
             self._lowest_oom_score,
+            logs=self._config.logs,
             cgroup_parent=sandbox.cgroup_parent,
             podman=self.engine.is_podman,
         )

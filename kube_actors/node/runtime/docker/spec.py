@@ -21,6 +21,7 @@ from kube_actors.node.runtime.interface import (
     ContainerSpec,
     DeviceGrant,
     Limits,
+    LogRotation,
     Mount,
     PortMapping,
     SandboxSpec,
@@ -31,8 +32,6 @@ Json = dict[str, Any]
 
 # The kernel's largest, by which it shows that there is no limit. Docker refuses to be told -1.
 NO_MEMORY_LIMIT = (1 << 63) - 4096
-# Kubernetes' containerLogMaxSize and containerLogMaxFiles.
-LOG_CONFIG: Json = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "5"}}
 # Docker's own default, of engines since 25.0, is as far as possible.
 _RECURSIVE: dict[str, Json] = {
     "Disabled": {"ReadOnlyNonRecursive": True},
@@ -88,7 +87,7 @@ def sandbox_config(
         "HostConfig": {
             "NetworkMode": "host" if spec.host_network else network,
             "IpcMode": "host" if spec.host_ipc else "shareable",
-            "LogConfig": LOG_CONFIG,
+            "LogConfig": _log_config(LogRotation()),
             "CgroupParent": cgroup_parent,
             "CpuShares": MIN_SHARES,
             "OomScoreAdj": max(PAUSE_OOM_SCORE, lowest_oom_score),
@@ -128,6 +127,7 @@ def container_config(
     sandbox: SandboxModes,
     lowest_oom_score: int = -1000,
     *,
+    logs: LogRotation = LogRotation(),  # noqa: B008
     cgroup_parent: str = "",
     podman: bool = False,
 ) -> Json:
@@ -145,7 +145,7 @@ def container_config(
         "HostConfig": {
             "NetworkMode": f"container:{identity.sandbox_id}",
             "IpcMode": "host" if sandbox.host_ipc else f"container:{identity.sandbox_id}",
-            "LogConfig": LOG_CONFIG,
+            "LogConfig": _log_config(logs),
             "Mounts": [_mount(mount) for mount in spec.mounts],
             "Devices": [_device(device) for device in spec.block_devices],
             "CgroupParent": cgroup_parent,
@@ -174,6 +174,11 @@ def container_config(
     if user := _user(spec.security):
         config["User"] = user
     return config
+
+
+def _log_config(logs: LogRotation) -> Json:
+    """Whatever the engine's default driver is, its logs have to be readable. A size without a unit is bytes."""
+    return {"Type": "json-file", "Config": {"max-size": str(logs.max_bytes), "max-file": str(logs.max_files)}}
 
 
 def _user(security: Security) -> str:

@@ -10,7 +10,14 @@ from typing import Any
 
 from kube_actors.node.devices import grants
 from kube_actors.node.devices.nvidia import RESOURCE as NVIDIA_GPU
-from kube_actors.node.runtime.interface import UNCONFINED, ContainerSpec, Image, RuntimeFailure, SandboxSpec
+from kube_actors.node.runtime.interface import (
+    UNCONFINED,
+    ContainerSpec,
+    Image,
+    LogRotation,
+    RuntimeFailure,
+    SandboxSpec,
+)
 from kube_actors.node.runtime.process.images import HOST, path_of
 from kube_actors.node.runtime.process.shim.isolate import NONE, ROOT
 
@@ -50,6 +57,7 @@ def container_content(
     mounts_root: str,
     resolv_conf: str,
     now: float,
+    logs: LogRotation = LogRotation(),  # noqa: B008
     owner: tuple[int, int] = (0, 0),
 ) -> dict[str, Any]:
     """The content of config.json. `environ` is the node's own environment; `owner` the pid and start of the process
@@ -93,6 +101,7 @@ def container_content(
         "image_id": image.id,
         "created_at": now,
         "spec_hash": spec.spec_hash,
+        "logs": asdict(logs),
         "owner": list(owner),
     }
 

@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import structlog
@@ -28,6 +28,7 @@ from kube_actors.node.runtime.interface import (
     Image,
     Limits,
     LogOptions,
+    LogRotation,
     NoSuchContainer,
     PodRecord,
     PortMapping,
@@ -65,6 +66,7 @@ class ProcessConfig:
     cluster: str
     node: str
     outlive: bool = True
+    logs: LogRotation = field(default_factory=LogRotation)
 
 
 class ProcessRuntime:
@@ -212,6 +214,7 @@ class ProcessRuntime:
             mounts_root=str(folder / "root"),
             resolv_conf=str(resolv_conf) if resolv_conf.exists() else "",
             now=self._clock.now(),
+            logs=self._config.logs,
             owner=(0, 0) if self._config.outlive else (os.getpid(), files.start_time(os.getpid())),
         )
         try:

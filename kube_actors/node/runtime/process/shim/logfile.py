@@ -8,11 +8,10 @@ A file that has grown to `max_bytes` becomes log.1, log.1 becomes log.2, and so 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
-MAX_BYTES = 10 * 1024 * 1024
-MAX_FILES = 5
 # A longer line is written in parts, as container runtimes do.
 MAX_LINE = 16 * 1024
 
@@ -29,7 +28,7 @@ def stamp(nanoseconds: int) -> bytes:
 class LogFile:
     """Lines of both streams, in the order in which they arrive."""
 
-    def __init__(self, path: str, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES) -> None:
+    def __init__(self, path: str, max_bytes: int, max_files: int) -> None:
         self._path = path
         self._max_bytes, self._max_files = max_bytes, max_files
         self._pending = {b"stdout": b"", b"stderr": b""}
@@ -49,26 +48,31 @@ class LogFile:
             out.append(prefix + b" P " + rest[:MAX_LINE] + b"\n")
             rest = rest[MAX_LINE:]
         self._pending[stream] = rest
-        self._append(b"".join(out))
+        self._append(out)
 
     def close(self, now: int) -> None:
         """What has no line end is written as a last part."""
         for stream, rest in self._pending.items():
             if rest:
-                self._append(stamp(now) + b" " + stream + b" P " + rest + b"\n")
+                self._append([stamp(now) + b" " + stream + b" P " + rest + b"\n"])
         os.close(self._file)
 
-    def _append(self, data: bytes) -> None:
-        if not data:
-            return
-        if self._size and self._size + len(data) > self._max_bytes:
-            self._rotate()
-        try:
-            os.write(self._file, data)
-        except OSError:
-            # A full disk costs log lines, never the container.
-            return
-        self._size += len(data)
+    def _append(self, records: list[bytes]) -> None:
+        fitting: list[bytes] = []
+        size = self._size
+        for record in records:
+            if size and size + len(record) > self._max_bytes:
+                self._put(b"".join(fitting))
+                self._rotate()
+                fitting, size = [], 0
+            fitting.append(record)
+            size += len(record)
+        self._put(b"".join(fitting))
+
+    def _put(self, data: bytes) -> None:
+        # A full disk costs log lines, never the container.
+        with contextlib.suppress(OSError):
+            self._size += os.write(self._file, data)
 
     def _rotate(self) -> None:
         os.close(self._file)

@@ -31,7 +31,7 @@ class Supervisor:
         self._folder = folder
         self._config = files.read(os.path.join(folder, files.CONFIG))
         self._selector = selectors.DefaultSelector()
-        self._log = LogFile(os.path.join(folder, files.LOG))
+        self._log = LogFile(os.path.join(folder, files.LOG), **self._config["logs"])
         self._outputs: dict[int, tuple[bytes, int]] = {}
         self._exit_code: int | None = None
         self._pid = 0
