@@ -15,15 +15,20 @@ log = structlog.get_logger(__name__)
 FailureHandler = Callable[[str, BaseException], None]
 
 
-async def to_its_end(work: Coroutine[Any, Any, T], name: str) -> T:
-    """Await `work`, which must be bounded in time; a cancellation takes effect only when it has ended."""
-    task = asyncio.get_running_loop().create_task(work, name=name)
+async def to_its_end(work: Coroutine[Any, Any, T], name: str, seconds: float) -> T:
+    """Await `work`. A cancellation takes effect when it has ended; after `seconds` it is passed on to the work."""
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work, name=name)
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        while not task.done():
+        deadline = loop.time() + seconds
+        while not task.done() and loop.time() < deadline:
             with suppress(asyncio.CancelledError):
-                await asyncio.wait({task})
+                await asyncio.wait({task}, timeout=deadline - loop.time())
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({task})
         if not task.cancelled() and (error := task.exception()) is not None:
             log.info("cut short, and failed", task=name, error=str(error))
         raise

@@ -56,6 +56,8 @@ KILL = "KillContainerError"
 UPDATE = "UpdateContainerError"
 # The API version that brought them.
 RECURSIVE_READ_ONLY = (1, 44)
+# A pod that is deleted waits so long for an engine that is just starting its container.
+START_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +247,7 @@ class DockerRuntime:
         docker_id = names.without_scheme(container_id)
         try:
             # Whoever ends the pod meanwhile has to find it running: the engine starts it all the same.
-            await to_its_end(self._start(docker_id, RUN), f"start {container_id}")
+            await to_its_end(self._start(docker_id, RUN), f"start {container_id}", START_SECONDS)
         except RuntimeFailure as error:
             if self.engine.is_podman:
                 self._inspected.never_ran(docker_id, str(error))

@@ -40,7 +40,7 @@ from kube_actors.node.runtime.process.changes import Changes
 from kube_actors.node.runtime.process.exits import Exits
 from kube_actors.node.runtime.process.host_ports import HostPorts
 from kube_actors.node.runtime.process.images import Images
-from kube_actors.node.runtime.process.launch import call_shim, run_container
+from kube_actors.node.runtime.process.launch import START_SECONDS, call_shim, run_container
 from kube_actors.node.runtime.process.layout import Container, ContainerId, Layout, uid_of_sandbox
 from kube_actors.node.runtime.process.logs import read_logs
 from kube_actors.node.runtime.process.sessions import ProcessAttach, ProcessExec
@@ -233,7 +233,7 @@ class ProcessRuntime:
         if container.state:
             raise RuntimeFailure(f"container {container_id} was started before", RUN)
         # Whoever ends the pod meanwhile has to find the process that has just come to be.
-        failure = await to_its_end(run_container(container.folder), f"start {container_id}")
+        failure = await to_its_end(run_container(container.folder), f"start {container_id}", START_SECONDS)
         if failure:
             self._changes.tell(container.id.uid)
             raise RuntimeFailure(failure, RUN)
