@@ -537,6 +537,18 @@ async def test_a_container_that_works_counts_its_cpu_and_memory(runtime: Process
             await asyncio.sleep(0.02)
 
 
+async def test_memory_that_processes_share_counts_once_where_a_control_group_counts(
+    runtime: ProcessRuntime, sandbox: PodRecord
+) -> None:
+    script = "import os, time\nx = b'x' * 40_000_000\nfor _ in range(3): os.fork() or time.sleep(1000)\n"
+    spec = ContainerSpec("app", "any", command=("python3", "-c", script + "print('up', flush=True)\ntime.sleep(1000)"))
+    container = await run(runtime, sandbox, spec)
+    await logged(runtime, container, "up")
+    used = (await runtime.stats(container)).memory_bytes
+    assert used > 40_000_000
+    assert used < 80_000_000 if runtime._groups is not None else used > 160_000_000
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may change users")
 async def test_a_container_runs_as_the_user_it_names(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
     security = Security(user=12345, group=54321, supplemental_groups=(7,), no_new_privileges=True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from kube_actors.api import Obj
 from kube_actors.node.containers.resources import pod_limits, quota_of, shares_of, widest
 from kube_actors.node.runtime.cgroups import groups, values
+from kube_actors.node.runtime.cgroups.usage import working_set
 from kube_actors.node.runtime.docker.cgroups import why_not
 from kube_actors.node.runtime.interface import Limits
 
@@ -214,3 +215,20 @@ def test_nodes_of_one_name_have_groups_of_their_own() -> None:
 )
 def test_which_engines_take_groups_of_ours(changes: Obj, local: bool, podman: bool, reason: str) -> None:
     assert why_not({"DockerRootDir": "/", "CgroupDriver": "cgroupfs"} | changes, local=local, podman=podman) == reason
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"memory.current": "9000\n", "memory.stat": "anon 5000\ninactive_file 2500\n"}, 6500),
+        ({"memory.usage_in_bytes": "9000\n", "memory.stat": "inactive_file 1\ntotal_inactive_file 2500\n"}, 6500),
+        ({"memory.current": "100\n", "memory.stat": "inactive_file 2500\n"}, 0),
+        ({"cpu.shares": "2\n"}, None),
+    ],
+)
+def test_the_working_set_is_what_is_used_less_the_idle_file_cache(
+    tmp_path: Path, files: dict[str, str], expected: int | None
+) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text)
+    assert working_set([str(tmp_path / "gone"), str(tmp_path)]) == expected

@@ -18,6 +18,7 @@ from kube_actors.aio.tasks import to_its_end
 from kube_actors.api.errors import ConfigError
 from kube_actors.node.machine.disk import disk_use
 from kube_actors.node.runtime.cgroups import groups
+from kube_actors.node.runtime.cgroups.usage import working_set
 from kube_actors.node.runtime.cgroups.values import domain_of
 from kube_actors.node.runtime.interface import (
     NO_USER_NAMESPACES,
@@ -332,7 +333,9 @@ class ProcessRuntime:
 
     async def stats(self, container_id: str) -> ContainerStats:
         container = self._running(container_id, "StatsUnavailable")
-        return ContainerStats(*procfs.usage(container.supervisor))
+        cpu, resident = procfs.usage(container.supervisor)
+        counted = working_set(container.config["cgroups"])
+        return ContainerStats(cpu, resident if counted is None else counted)
 
     async def disk_use(self, container_id: str) -> int:
         return await asyncio.to_thread(disk_use, self._running(container_id, "StatsUnavailable").folder)
