@@ -1,11 +1,12 @@
 """Which events are one: repeats are counted, similar ones combined, floods cut. Pure; the time is passed in.
 
-The rules and numbers of client-go's tools/record events cache:
+The rules and numbers of client-go's tools/record events cache. A source is a component on a host.
 
--   same source, object, type, reason and message: one Event whose count grows;
--   more than 10 messages for the rest of that key within 10 minutes: one Event whose message begins with
-    "(combined from similar events): ";
--   per source and object a bucket of 25 events, refilled by one every 5 minutes: what is over is dropped.
+-   same source, object, part of it, type, reason and message: one Event whose count grows;
+-   from the tenth message of one source, object, type and reason within 10 minutes on, new messages are one
+    Event, which begins with "(combined from similar events): "; the nine before it keep their own;
+-   per source and object a bucket of 25 events, refilled by one every 5 minutes. What is over is not written,
+    but counted: the next that is allowed tells how many they were.
 """
 
 from __future__ import annotations
@@ -36,12 +37,20 @@ class Occurrence:
     reason: str
     message: str
     action: str = ""
-    # The machine of the component that says so; empty where that is of no matter.
+    # Who says so, and on which machine; no host where that is of no matter.
+    component: str = ""
     host: str = ""
 
     @property
-    def object(self) -> str:
-        return dict(self.involved).get("uid", "") or str(self.involved)
+    def about(self) -> tuple[object, ...]:
+        """The source and the object, whatever part of it and at whatever version."""
+        involved = tuple(item for item in self.involved if item[0] not in ("resourceVersion", "fieldPath"))
+        return (self.component, self.host, involved)
+
+    @property
+    def similar(self) -> tuple[object, ...]:
+        """What occurrences have in common that differ in their message alone."""
+        return (*self.about, self.type, self.reason)
 
 
 @dataclass(slots=True, eq=False)
@@ -54,9 +63,9 @@ class Recorded:
     count: int = 1
     name: str = ""
 
-    def create(self, name: str, component: str) -> Obj:
+    def create(self, name: str) -> Obj:
         """The Event object as core/v1 has it."""
-        involved, host = dict(self.occurrence.involved), self.occurrence.host
+        involved, component, host = dict(self.occurrence.involved), self.occurrence.component, self.occurrence.host
         namespace = involved.get("namespace") or "default"
         event: Obj = {
             "apiVersion": "v1",
@@ -125,49 +134,37 @@ class Correlator:
 
     def record(self, occurrence: Occurrence, now: float) -> Recorded | None:
         """The Event that has to be written now; None where the object's bucket is empty."""
-        occurrence = self._combine(occurrence, now)
-        if not self._allowed(occurrence, now):
-            return None
-        combined = occurrence.message.startswith(COMBINED)
-        key = (*_key(occurrence), COMBINED if combined else occurrence.message)
+        occurrence, key = self._combine(occurrence, now)
         known = self._recorded.get(key)
         if known is None:
             known = Recorded(occurrence, now, now)
             self._recorded.put(key, known)
-            return known
-        known.occurrence = occurrence
-        known.count += 1
-        known.last = now
-        return known
+        else:
+            known.occurrence, known.last = occurrence, now
+            known.count += 1
+        return known if self._allowed(occurrence, now) else None
 
-    def _combine(self, occurrence: Occurrence, now: float) -> Occurrence:
-        key = _key(occurrence)
+    def _combine(self, occurrence: Occurrence, now: float) -> tuple[Occurrence, tuple[object, ...]]:
+        """What to record, and by which key it is known."""
+        key, message = occurrence.similar, occurrence.message
         similar = self._similar.get(key)
         if similar is None or now - similar.last > SIMILAR_SECONDS:
             similar = _Similar(now)
         similar.last = now
         self._similar.put(key, similar)
-        # One more than the limit is enough to know.
-        if occurrence.message not in similar.messages and len(similar.messages) < SIMILAR_LIMIT:
-            similar.messages.add(occurrence.message)
-        if len(similar.messages) < SIMILAR_LIMIT:
-            return occurrence
-        return replace(occurrence, message=COMBINED + occurrence.message)
+        if message not in similar.messages and len(similar.messages) == SIMILAR_LIMIT - 1:
+            return replace(occurrence, message=COMBINED + message), key
+        similar.messages.add(message)
+        return occurrence, (*key, dict(occurrence.involved).get("fieldPath", ""), message)
 
     def _allowed(self, occurrence: Occurrence, now: float) -> bool:
-        bucket = self._buckets.get(occurrence.object)
+        bucket = self._buckets.get(occurrence.about)
         if bucket is None:
             bucket = _Bucket(now)
-            self._buckets.put(occurrence.object, bucket)
+            self._buckets.put(occurrence.about, bucket)
         bucket.tokens = min(BURST, bucket.tokens + (now - bucket.at) * REFILL_PER_SECOND)
         bucket.at = now
         if bucket.tokens < 1.0:
             return False
         bucket.tokens -= 1.0
         return True
-
-
-def _key(occurrence: Occurrence) -> tuple[object, ...]:
-    # Not the resourceVersion: what happens again to an object has happened to the same object.
-    involved = tuple(item for item in occurrence.involved if item[0] != "resourceVersion")
-    return (involved, occurrence.type, occurrence.reason, occurrence.action)

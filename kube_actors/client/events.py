@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import uuid
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +23,7 @@ from kube_actors.api import Obj
 from kube_actors.api.errors import ApiError, KubeActorsError, NotFound
 from kube_actors.api.meta import name_of, namespace_of, uid_of
 from kube_actors.api.resources import EVENTS
+from kube_actors.api.validation.names import dns_subdomain
 from kube_actors.client.correlation import Correlator, Occurrence, Recorded
 from kube_actors.client.interface import Client
 
@@ -36,8 +38,6 @@ LIMIT = 10_000
 TOGETHER = 128
 ATTEMPTS = 5
 RETRY = Backoff(initial=0.5, maximum=10.0)
-# Kubernetes' limit of an Event's note.
-MESSAGE_LIMIT = 1024
 
 
 class Recorder(Protocol):
@@ -48,7 +48,7 @@ class Recorder(Protocol):
 
 
 class EventRecorder:
-    """Records Events of one component, or with `on` of one component on several hosts."""
+    """Records Events of one component, or with `on` of it on several hosts, or with `of` of several components."""
 
     def __init__(self, client: Client, component: str, host: str = "", clock: Clock | None = None) -> None:
         self._client = client
@@ -79,7 +79,11 @@ class EventRecorder:
 
     def on(self, host: str) -> Recorder:
         """The same recorder, for what happens on that host."""
-        return _OnHost(self, host)
+        return _Source(self, self._component, host)
+
+    def of(self, component: str) -> Recorder:
+        """The same recorder, for what another component of the process says."""
+        return _Source(self, component, self._host)
 
     def event(self, obj: Obj, type: str, reason: str, message: str, *, action: str = "", field_path: str = "") -> None:
         """Say that something happened to `obj`. `type` is Normal or Warning. `field_path` names a part of it."""
@@ -131,9 +135,13 @@ class EventRecorder:
                 recorded.name = ""
             else:
                 return
-        name = f"{involved.get('name', '')}.{int(self._clock.now() * 1e9):x}{secrets.token_hex(2)}"
-        created = await self._client.create(EVENTS, recorded.create(name, self._component))
+        created = await self._client.create(EVENTS, recorded.create(self._name(involved.get("name", ""))))
         recorded.name = name_of(created)
+
+    def _name(self, of: str) -> str:
+        name = f"{of}.{int(self._clock.now() * 1e9):x}{secrets.token_hex(2)}"
+        # An object's name may be too long for that, or be of a kind that allows more in a name.
+        return str(uuid.uuid4()) if dns_subdomain(name) else name
 
     def _drop(self, recorded: Recorded, error: KubeActorsError) -> None:
         self.dropped += 1
@@ -141,13 +149,14 @@ class EventRecorder:
 
 
 @dataclass(frozen=True, slots=True)
-class _OnHost:
+class _Source:
     recorder: EventRecorder
+    component: str
     host: str
 
     def event(self, obj: Obj, type: str, reason: str, message: str, *, action: str = "", field_path: str = "") -> None:
         involved = _involved(obj, field_path)
-        self.recorder.record(Occurrence(involved, type, reason, message[:MESSAGE_LIMIT], action, self.host))
+        self.recorder.record(Occurrence(involved, type, reason, message, action, self.component, self.host))
 
 
 def _involved(obj: Obj, field_path: str) -> tuple[tuple[str, str], ...]:

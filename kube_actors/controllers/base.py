@@ -75,6 +75,8 @@ class Controller(ABC):
     """One control loop. A subclass asks for informers in its constructor and implements `sync`."""
 
     name: ClassVar[str]
+    # By which its Events say whom they come from. Kubernetes names few otherwise.
+    event_source: ClassVar[str] = ""
     workers: ClassVar[int] = 5
 
     def __init__(self, context: Context) -> None:

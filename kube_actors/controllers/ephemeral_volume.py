@@ -29,6 +29,7 @@ class EphemeralVolumeController(Controller):
     """Keys are pods."""
 
     name = "ephemeral-volume"
+    event_source = "ephemeral_volume"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 import structlog
 
@@ -118,8 +119,9 @@ class ControllerManager:
             await asyncio.Event().wait()
 
     def _build(self, controller: type[Controller], context: Context) -> Controller | None:
+        source = controller.event_source or f"{controller.name}-controller"
         try:
-            return controller(context)
+            return controller(replace(context, recorder=self._recorder.of(source)))
         except Exception as error:
             self.counters.of(controller.name).errors += 1
             log.error("controller does not start", controller=controller.name, exc_info=error)

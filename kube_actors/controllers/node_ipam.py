@@ -71,6 +71,7 @@ class NodeIpamController(Controller):
     """Gives each node without spec.podCIDR one. Keys are nodes; does nothing without a cluster CIDR."""
 
     name = "node-ipam"
+    event_source = "cidrAllocator"
     # One: an allocation is a decision over all nodes.
     workers = 1
 

@@ -25,6 +25,7 @@ class DisruptionController(Controller):
     """Keys are budgets; a pod's event is one of every budget that covers it."""
 
     name = "disruption"
+    event_source = "controllermanager"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -33,6 +33,7 @@ class NodeLifecycleController(Controller):
     """Turns silent nodes Unknown after the grace period, taints nodes by their conditions, marks pods not ready."""
 
     name = "node-lifecycle"
+    event_source = "node-controller"
     workers = 8
 
     def __init__(self, context: Context) -> None:
@@ -180,6 +181,6 @@ def _statuses(node: Obj) -> list[tuple[str, str]]:
 
 
 def _about(node: Obj) -> Obj:
-    """Events about a node carry its name as uid, as the kubelet's do: `kubectl describe node` looks for it."""
-    metadata = {"name": name_of(node), "uid": name_of(node)}
+    """What events about the node refer to: it, at no version of it."""
+    metadata = {"name": name_of(node), "uid": uid_of(node)}
     return {"apiVersion": "v1", "kind": "Node", "metadata": metadata}

@@ -19,6 +19,7 @@ class TaintEvictionController(Controller):
     """Deletes pods that do not tolerate their node's NoExecute taints, each when its tolerationSeconds are over."""
 
     name = "taint-eviction-controller"
+    event_source = "taint-eviction-controller"
     workers = 8
 
     def __init__(self, context: Context) -> None:

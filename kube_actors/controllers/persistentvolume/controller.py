@@ -23,6 +23,7 @@ class PersistentVolumeBinder(Controller):
     """
 
     name = "persistentvolume-binder"
+    event_source = "persistentvolume-controller"
     workers = 1
 
     def __init__(self, context: Context) -> None:

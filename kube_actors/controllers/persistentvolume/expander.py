@@ -35,6 +35,7 @@ class PersistentVolumeExpander(Controller):
     """Keys are claims."""
 
     name = "persistentvolume-expander"
+    event_source = "volume_expand"
     workers = 1
 
     def __init__(self, context: Context) -> None:

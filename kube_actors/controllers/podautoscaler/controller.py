@@ -67,6 +67,7 @@ class HorizontalPodAutoscalerController(Controller):
     """Keys are autoscalers. What was recommended lately is in memory: a new manager starts without a past."""
 
     name = "horizontal-pod-autoscaler"
+    event_source = "horizontal-pod-autoscaler"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)

@@ -118,6 +118,7 @@ class ReplicationControllerController(ReplicaSetController):
     """The same for the older kind: its selector is a map of labels."""
 
     name = "replicationcontroller"
+    event_source = "replication-controller"
     resource = builtin("v1", "replicationcontrollers")
 
     def selector(self, owner: Obj) -> Selector:

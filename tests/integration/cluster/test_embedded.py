@@ -184,6 +184,14 @@ async def test_kubectl_applies_lists_describes_and_deletes_the_demo() -> None:
         assert sum(line.startswith("pod/web-") for line in table) == 3
         described = await kubectl(cluster, "describe", "deployment", "web", "-n", "demo")
         assert "3 desired | 3 updated | 3 total | 3 available | 0 unavailable" in described
+        everything = await kubectl(cluster, "describe", "deployments,replicasets,pods,nodes", "-n", "demo")
+        told = [line.split() for line in everything.splitlines() if line.startswith("  Normal ")]
+        # Type, reason, age, from.
+        assert {words[1]: words[3] for words in told} == {
+            "ScalingReplicaSet": "deployment-controller", "SuccessfulCreate": "replicaset-controller",
+            "Scheduled": "default-scheduler", "RegisteredNode": "node-controller",
+            **dict.fromkeys(("Starting", "Pulling", "Pulled", "Created", "Started"), "kubelet"),
+        }  # fmt: skip
         pods = json.loads(await kubectl(cluster, "get", "pods", "-n", "demo", "-o", "json"))
         assert len(pods["items"]) == 3
         deleted = await kubectl(cluster, "delete", "-f", str(DEMO), "--timeout=30s")

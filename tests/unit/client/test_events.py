@@ -48,6 +48,7 @@ async def test_an_event_names_its_object_source_and_times(it: Fixture) -> None:
         "kind": "Pod", "namespace": "shop", "name": "web", "uid": "uid-web", "apiVersion": "v1", "resourceVersion": "7",
     }  # fmt: skip
     assert event["source"] == {"component": "default-scheduler", "host": "host-1"}
+    assert (event["reportingComponent"], event["reportingInstance"]) == ("default-scheduler", "host-1")
     assert (event["type"], event["reason"], event["count"]) == ("Normal", "Scheduled", 1)
     assert event["firstTimestamp"] == event["lastTimestamp"]
 
@@ -72,23 +73,59 @@ async def test_repeats_before_the_first_is_written_cost_one_write(it: Fixture) -
     assert len(it.client.writes) == 1
 
 
-async def test_many_messages_of_one_reason_are_combined(it: Fixture) -> None:
+async def test_the_tenth_message_of_one_reason_is_combined_and_the_nine_before_it_are_not(it: Fixture) -> None:
     for i in range(15):
+        it.recorder.event(pod(), WARNING, "Failed", f"message {i}", field_path=f"spec.containers{{c{i}}}")
+    it.recorder.event(pod(), WARNING, "Failed", "message 3", field_path="spec.containers{c3}")
+    counts = {event["message"]: event["count"] for event in await it.written()}
+    assert counts == {
+        **{f"message {i}": 1 for i in range(9)}, "message 3": 2, "(combined from similar events): message 14": 6,
+    }  # fmt: skip
+
+
+async def test_similar_messages_that_are_ten_minutes_apart_are_not_combined(it: Fixture) -> None:
+    for i in range(9):
         it.recorder.event(pod(), WARNING, "Failed", f"message {i}")
+    await asyncio.sleep(601)
+    it.recorder.event(pod(), WARNING, "Failed", "message 9")
+    assert "message 9" in [event["message"] for event in await it.written()]
+
+
+async def test_each_component_and_host_counts_and_combines_for_itself(it: Fixture) -> None:
+    sources = [it.recorder.of("job-controller"), it.recorder.of("cronjob-controller"), it.recorder.on("host-2")]
+    for source in sources:
+        for i in range(9):
+            source.event(pod(), WARNING, "Failed", f"message {i}")
     written = await it.written()
-    combined = [event for event in written if event["message"].startswith("(combined from similar events): ")]
-    assert len(written) == 10
-    assert [event["count"] for event in combined] == [6]
-    assert combined[0]["message"].endswith("message 14")
+    assert {event["count"] for event in written} == {1}
+    assert len(written) == 27
+    assert {(event["reportingComponent"], event["source"]["host"]) for event in written} == {
+        ("job-controller", "host-1"), ("cronjob-controller", "host-1"), ("default-scheduler", "host-2"),
+    }  # fmt: skip
 
 
 async def test_a_flood_about_one_object_is_cut_and_others_are_not(it: Fixture) -> None:
     for _ in range(100):
         it.recorder.event(pod("noisy"), WARNING, "Failed", "same")
+        await it.written()
     it.recorder.event(pod("quiet"), NORMAL, "Started", "fine")
-    counts = {event["involvedObject"]["name"]: event["count"] for event in await it.written()}
-    assert counts == {"noisy": 25, "quiet": 1}
+    it.recorder.of("kubelet").event(pod("noisy"), NORMAL, "Started", "fine")
+    written = await it.written()
+    assert [(event["involvedObject"]["name"], event["count"]) for event in written] == [
+        ("noisy", 25), ("quiet", 1), ("noisy", 1),
+    ]  # fmt: skip
     assert it.recorder.dropped == 75
+    # Five minutes give it one more, which tells how many there were.
+    await asyncio.sleep(300)
+    it.recorder.event(pod("noisy"), WARNING, "Failed", "same")
+    assert [event["count"] for event in await it.written()] == [101, 1, 1]
+
+
+async def test_a_name_that_cannot_be_a_part_of_the_events_name_is_left_out_of_it(it: Fixture) -> None:
+    for name in ("system:node", "a" * 250):
+        it.recorder.event(pod(name), NORMAL, "Started", "fine")
+    for event in await it.written():
+        assert len(event["metadata"]["name"]) == 36
 
 
 async def test_an_event_waits_for_a_server_that_is_away(it: Fixture) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from kube_actors.aio.clock import LoopClock
 from kube_actors.api import Obj, errors
-from kube_actors.api.resources import CONFIGMAPS, LEASES, SERVICE_ACCOUNTS
+from kube_actors.api.resources import CONFIGMAPS, EVENTS, LEASES, SERVICE_ACCOUNTS
 from kube_actors.controllers.base import Context, Controller
 from kube_actors.controllers.config import ControllerConfig
 from kube_actors.controllers.manager import ControllerManager
@@ -63,6 +63,38 @@ async def test_a_controller_that_cannot_start_spares_the_others(server: Any, run
     manager = await run(Broken, ServiceAccountController)
     assert server.peek(SERVICE_ACCOUNTS, "team/default") is not None
     assert manager.counters.of("broken").errors == 1
+
+
+async def test_each_controllers_events_say_whom_they_come_from(server: Any, run: Any, of: Any) -> None:
+    class Telling(Recording):
+        async def sync(self, key: str) -> None:
+            self.context.recorder.event(of("ConfigMap", "one"), "Normal", "Told", f"by {self.name}")
+
+    class Named(Telling):
+        name = "other"
+        event_source = "other_component"
+
+    server.put(of("ConfigMap", "one"))
+    await run(Telling, Named)
+    await asyncio.sleep(1)
+    told = {event["message"]: event for event in server.objects(EVENTS)}
+    assert told["by recording"]["source"] == {"component": "recording-controller"}
+    assert told["by recording"]["reportingComponent"] == "recording-controller"
+    assert told["by other"]["source"] == {"component": "other_component"}
+
+
+def test_the_sources_of_events_are_those_of_kubernetes() -> None:
+    assert {each.name: each.event_source for each in CONTROLLERS if each.event_source} == {
+        "disruption": "controllermanager",
+        "ephemeral-volume": "ephemeral_volume",
+        "horizontal-pod-autoscaler": "horizontal-pod-autoscaler",
+        "node-ipam": "cidrAllocator",
+        "node-lifecycle": "node-controller",
+        "persistentvolume-binder": "persistentvolume-controller",
+        "persistentvolume-expander": "volume_expand",
+        "replicationcontroller": "replication-controller",
+        "taint-eviction-controller": "taint-eviction-controller",
+    }
 
 
 async def test_a_failing_key_backs_off_and_leaves_the_others_alone(server: Any, run: Any, of: Any) -> None:
