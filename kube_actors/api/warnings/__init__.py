@@ -9,23 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kube_actors.api import Obj
+from kube_actors.api.pod_templates import TEMPLATES
 from kube_actors.api.resources import COMPONENT_STATUSES, ENDPOINTS, Resource
 from kube_actors.api.warnings import others, pods
 
 _DEPRECATED = {
     COMPONENT_STATUSES: "v1 ComponentStatus is deprecated in v1.19+",
     ENDPOINTS: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
-}
-# Where workloads have the template of their pods.
-_TEMPLATES = {
-    "replicationcontrollers": ("spec", "template"),
-    "podtemplates": ("template",),
-    "replicasets.apps": ("spec", "template"),
-    "deployments.apps": ("spec", "template"),
-    "statefulsets.apps": ("spec", "template"),
-    "daemonsets.apps": ("spec", "template"),
-    "jobs.batch": ("spec", "template"),
-    "cronjobs.batch": ("spec", "jobTemplate", "spec", "template"),
 }
 
 
@@ -36,7 +26,7 @@ def of_resource(resource: Resource) -> str:
 
 def concerns(resource: Resource) -> bool:
     """Whether there is anything to warn of in objects of the resource."""
-    return resource.qualified in _TEMPLATES or resource.qualified in _OTHERS or resource.qualified == "pods"
+    return resource.qualified in TEMPLATES or resource.qualified in _OTHERS or resource.qualified == "pods"
 
 
 def of(resource: Resource, obj: Obj) -> list[str]:
@@ -45,8 +35,8 @@ def of(resource: Resource, obj: Obj) -> list[str]:
     found = _OTHERS[name](obj) if name in _OTHERS else []
     if name == "pods":
         found += pods.warnings(obj, "")
-    elif name in _TEMPLATES:
-        path = _TEMPLATES[name]
+    elif name in TEMPLATES:
+        path = TEMPLATES[name]
         template = obj
         for field in path:
             template = template.get(field) or {}

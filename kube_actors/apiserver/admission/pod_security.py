@@ -8,20 +8,10 @@ from __future__ import annotations
 from kube_actors.api import Obj, errors, pod_security
 from kube_actors.api.meta import annotations_of, get_path, labels_of, name_of
 from kube_actors.api.pod_security.levels import LEVELS, PREFIX, LevelVersion, Policy, policy_of
+from kube_actors.api.pod_templates import TEMPLATES
 from kube_actors.api.resources import NAMESPACES, PODS, Resource
 from kube_actors.apiserver.admission.chain import Attributes, Lookup, Operation, Plugin, find
 
-# Where workloads have the template of their pods.
-TEMPLATES = {
-    "replicationcontrollers": ("spec", "template"),
-    "podtemplates": ("template",),
-    "replicasets.apps": ("spec", "template"),
-    "deployments.apps": ("spec", "template"),
-    "statefulsets.apps": ("spec", "template"),
-    "daemonsets.apps": ("spec", "template"),
-    "jobs.batch": ("spec", "template"),
-    "cronjobs.batch": ("spec", "jobTemplate", "spec", "template"),
-}
 POD_SUBRESOURCES = ("", "ephemeralcontainers", "resize")
 MAX_PODS = 3000
 SECCOMP = "seccomp.security.alpha.kubernetes.io/pod"
