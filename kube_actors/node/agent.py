@@ -48,6 +48,7 @@ from kube_actors.node.status.manager import StatusManager
 from kube_actors.node.surroundings import Surroundings, own
 from kube_actors.node.volumes.manager import Volumes
 from kube_actors.node.volumes.reclaim import Reclaimer
+from kube_actors.node.volumes.tmpfs import Tmpfs
 from kube_actors.node.volumes.tokens import Tokens
 
 log = structlog.get_logger(__name__)
@@ -101,7 +102,7 @@ class NodeAgent:
         self._pulled = PulledImages(config.root_dir / pulled.FILE if real else None)
         images = Images(runtime, references, self._pulled, clock, config.parallel_pulls)
         unpacked = UnpackedImages(config.root_dir, runtime)
-        volumes = Volumes(config.root_dir, references, Tokens(client, clock), allocatable)
+        volumes = Volumes(config.root_dir, references, Tokens(client, clock), allocatable, Tmpfs(runtime.sees))
         parts = Parts(
             config=config,
             runtime=runtime,

@@ -322,6 +322,10 @@ class Runtime(Protocol):
         """(reason, message) of what the container asks for and does not get here, for events of the pod."""
         ...
 
+    def sees(self, folder: Path) -> bool:
+        """Whether containers get what this node has mounted on the folder. Raises OSError where that cannot be told."""
+        ...
+
     async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str: ...
 
     async def start_container(self, container_id: str) -> None:

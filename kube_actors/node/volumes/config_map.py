@@ -5,16 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from kube_actors.api import Obj
-from kube_actors.node.volumes.atomic_writer import write_atomically
 from kube_actors.node.volumes.context import VolumeContext
-from kube_actors.node.volumes.ownership import group_of
+from kube_actors.node.volumes.empty_dir import DISK
+from kube_actors.node.volumes.of_objects import show
 from kube_actors.node.volumes.payload import Payload, VolumeFailure, content_of, mode_of, select
 
 
 async def set_up(context: VolumeContext, source: Obj) -> Path:
     payload = await config_map_payload(context, source, mode_of(source))
-    write_atomically(context.path, payload, group_of(context.pod))
-    return context.path
+    return await show(context, payload, medium=DISK)
 
 
 async def config_map_payload(context: VolumeContext, source: Obj, mode: int) -> Payload:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kube_actors.api import Obj
 from kube_actors.node.containers.references import References
+from kube_actors.node.volumes.tmpfs import Tmpfs
 from kube_actors.node.volumes.tokens import Tokens
 
 
@@ -20,6 +21,7 @@ class VolumeContext:
     path: Path
     references: References
     tokens: Tokens
+    tmpfs: Tmpfs
     node_allocatable: Mapping[str, str]
     since: float
 

@@ -6,15 +6,14 @@ from pathlib import Path
 
 from kube_actors.api import Obj
 from kube_actors.node.containers.field_refs import field_value, resource_value
-from kube_actors.node.volumes.atomic_writer import write_atomically
 from kube_actors.node.volumes.context import VolumeContext
-from kube_actors.node.volumes.ownership import group_of
+from kube_actors.node.volumes.empty_dir import MEMORY
+from kube_actors.node.volumes.of_objects import show
 from kube_actors.node.volumes.payload import File, Payload, VolumeFailure, mode_of
 
 
 async def set_up(context: VolumeContext, source: Obj) -> Path:
-    write_atomically(context.path, downward_payload(context, source, mode_of(source)), group_of(context.pod))
-    return context.path
+    return await show(context, downward_payload(context, source, mode_of(source)), medium=MEMORY)
 
 
 def downward_payload(context: VolumeContext, source: Obj, default_mode: int) -> Payload:

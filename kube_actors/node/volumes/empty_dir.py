@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,6 @@ from kube_actors.api import Obj
 from kube_actors.api.quantity import to_int
 from kube_actors.node.containers.resources import pod_limits
 from kube_actors.node.volumes.context import VolumeContext
-from kube_actors.node.volumes.mounted import mount
 from kube_actors.node.volumes.ownership import give, group_of
 from kube_actors.node.volumes.payload import VolumeFailure
 
@@ -22,16 +20,16 @@ async def set_up(context: VolumeContext, source: Obj) -> Path:
     path, medium = context.path, str(source.get("medium") or DISK)
     if medium not in (DISK, MEMORY):
         raise VolumeFailure(f"this node has no emptyDir volumes of the medium {medium}")
-    in_memory = medium == MEMORY and os.geteuid() == 0
-    if path.is_mount() if in_memory else path.exists():
-        # It is the pod's own by now, with the modes that the pod gave it.
-        return path
+    group, is_new = group_of(context.pod), not path.exists()
     path.mkdir(parents=True, exist_ok=True)
-    if in_memory:
+    if medium == MEMORY:
         size = memory_size(context.pod, source, context.node_allocatable)
-        await mount("a tmpfs", "-t", "tmpfs", "-o", f"size={size}" if size else "rw", "tmpfs", str(path))
-    path.chmod(MODE)
-    give(path, group_of(context.pod))
+        if context.tmpfs.cover(path, size, group):
+            return path
+    if is_new:
+        # Later it is the pod's own, with the modes that the pod gave it.
+        path.chmod(MODE)
+        give(path, group)
     return path
 
 

@@ -27,6 +27,7 @@ from kube_actors.node.volumes.context import SetUp, VolumeContext
 from kube_actors.node.volumes.mounted import unmount_below
 from kube_actors.node.volumes.payload import VolumeFailure
 from kube_actors.node.volumes.sub_path import inner_path, prepare
+from kube_actors.node.volumes.tmpfs import Tmpfs
 from kube_actors.node.volumes.tokens import Tokens
 from kube_actors.rpc.errors import RpcError
 
@@ -49,10 +50,18 @@ _PROPAGATION = {"HostToContainer": "rslave", "Bidirectional": "rshared"}
 class Volumes:
     """The volumes of all pods of a node, under `root`/pods/UID/volumes/NAME."""
 
-    def __init__(self, root: Path, references: References, tokens: Tokens, node_allocatable: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        references: References,
+        tokens: Tokens,
+        node_allocatable: Mapping[str, str],
+        tmpfs: Tmpfs,
+    ) -> None:
         self._root = root
         self._references = references
         self._tokens = tokens
+        self._tmpfs = tmpfs
         self._node_allocatable = node_allocatable
         self._paths: dict[str, dict[str, Path]] = {}
 
@@ -118,7 +127,9 @@ class Volumes:
         if not kind:
             kinds = ", ".join(each for each in volume if each != "name")
             raise VolumeFailure(f"{prefix}this node has no volumes of the kind {kinds or 'none'}")
-        context = VolumeContext(pod, name, path, self._references, self._tokens, self._node_allocatable, since)
+        context = VolumeContext(
+            pod, name, path, self._references, self._tokens, self._tmpfs, self._node_allocatable, since
+        )
         try:
             return await KINDS[kind](context, volume[kind])
         except (VolumeFailure, ApiError, RpcError) as error:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 
+from kube_actors.node.runtime.process.shim import kernel
 from kube_actors.node.volumes.payload import VolumeFailure
 
 _ESCAPE = re.compile(r"\\([0-7]{3})")
@@ -36,8 +37,7 @@ async def is_mounted(path: Path) -> bool:
 async def unmount_below(folder: Path) -> None:
     """Raises OSError where something stays mounted: what is removed then would be the files of others."""
     for path in await asyncio.to_thread(_mounted_below, folder):
-        if complaint := await _complaint("umount", str(path)):
-            raise OSError(f"cannot unmount {path}: {complaint}")
+        await asyncio.to_thread(kernel.unmount, str(path))
 
 
 async def mount(what: str, *arguments: str) -> None:

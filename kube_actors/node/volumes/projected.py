@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from kube_actors.api import Obj
-from kube_actors.node.volumes.atomic_writer import write_atomically
 from kube_actors.node.volumes.config_map import config_map_payload
 from kube_actors.node.volumes.context import VolumeContext
 from kube_actors.node.volumes.downward_api import downward_payload
+from kube_actors.node.volumes.empty_dir import MEMORY
+from kube_actors.node.volumes.of_objects import show
 from kube_actors.node.volumes.ownership import group_of, user_of
 from kube_actors.node.volumes.payload import File, Payload, VolumeFailure, mode_of
 from kube_actors.node.volumes.secret import secret_payload
@@ -23,8 +24,7 @@ async def set_up(context: VolumeContext, source: Obj) -> Path:
     payload: Payload = {}
     for each in source.get("sources") or ():
         payload |= await _payload(context, each, mode)
-    write_atomically(context.path, payload, group_of(context.pod))
-    return context.path
+    return await show(context, payload, medium=MEMORY)
 
 
 async def _payload(context: VolumeContext, source: Obj, mode: int) -> Payload:

@@ -115,7 +115,9 @@ class Space:
         """The status of a container of any kind."""
         status = self.pod(pod)["status"]
         lists = ("containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses")
-        return next(each for kind in lists for each in status.get(kind, ()) if each["name"] == name)
+        found = [each for kind in lists for each in status.get(kind, ()) if each["name"] == name]
+        assert found, f"{pod} has no status of {name} yet"
+        return found[0]
 
     def wait(self, pod: str, condition: str = "Ready", seconds: int = 90) -> None:
         """Until a condition of the pod is True."""

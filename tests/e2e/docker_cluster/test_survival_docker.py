@@ -18,6 +18,7 @@ import pytest
 
 from kube_actors.aio.clock import SystemClock, parse_rfc3339
 from tests.e2e.docker_cluster.cluster import DockerCluster, Space, cluster_in_a_lab, pod
+from tests.e2e.docker_cluster.volumes import at, body, secret
 from tests.e2e.lab import DockerLab, why_not
 from tests.kactl_cluster import until
 
@@ -80,8 +81,11 @@ def running_again(space: Space, name: str, restarts: int, container: str = "c") 
 
 
 def test_a_killed_agent_adopts_what_runs_and_writes_nothing(own: DockerCluster, pods: Space) -> None:
+    volumes = {"s": {"secret": {"secretName": "s"}}, "memory": {"emptyDir": {"medium": "Memory"}}}
+    calm = {"readinessProbe": PROBE, "livenessProbe": PROBE, "volumeMounts": [at("s"), at("memory")]}
     pods.create(
-        pod("calm", FOREVER, readinessProbe=PROBE, livenessProbe=PROBE),
+        secret("s", {"k": "1"}),
+        pod("calm", FOREVER, spec=body(volumes), **calm),
         pod("deleted", FOREVER),
         pod("failing", "while [ ! -e /tmp/end ]; do sleep 0.1; done; exit 7", spec={"restartPolicy": "OnFailure"}),
         pod("once", "while [ ! -e /tmp/end ]; do sleep 0.1; done; exit 0", spec={"restartPolicy": "Never"}),
@@ -89,7 +93,8 @@ def test_a_killed_agent_adopts_what_runs_and_writes_nothing(own: DockerCluster, 
     for name in ("calm", "deleted", "failing", "once"):
         pods.wait(name)
     doomed = docker_id(pods, "deleted")
-    before, ran = pods.pod("calm"), processes(own)
+    pods.sh("calm", "echo kept >/memory/file")
+    before, ran, mounts = pods.pod("calm"), processes(own), mounts_of(own, pods, "calm")
     own.kill()
     for name in ("failing", "once"):
         own.docker(
@@ -101,9 +106,19 @@ def test_a_killed_agent_adopts_what_runs_and_writes_nothing(own: DockerCluster, 
     assert running_again(pods, "failing", 1)["lastState"]["terminated"]["exitCode"] == 7
     assert pods.phase("once", "Succeeded")["status"]["containerStatuses"][0]["restartCount"] == 0
     assert not docker_id_lives(own, doomed)
-    assert pods.sh("calm", "echo hi") == "hi"
+    assert pods.sh("calm", "cat /memory/file /s/k") == "kept\n1"
     assert pods.pod("calm") == before
+    assert mounts_of(own, pods, "calm") == mounts
+    assert len(mounts) == 3, "its secret, its memory, its token; each once"
     assert {id: pid for id, pid in processes(own).items() if id == docker_id(pods, "calm")}.items() <= ran.items()
+    pods.kubectl("patch", "secret", "s", "-p", '{"stringData":{"k":"2"}}')
+    pods.kubectl("annotate", "pod", "calm", "hurry=1")
+    until(lambda: pods.sh("calm", "cat /s/k") == "2", "the next agent writes where the first has mounted", seconds=20)
+    pods.kubectl("delete", "secret", "s")
+
+
+def mounts_of(cluster: DockerCluster, space: Space, name: str) -> list[str]:
+    return [each for each in cluster.mounts() if space.pod(name)["metadata"]["uid"] in each]
 
 
 def docker_id_lives(cluster: DockerCluster, id: str) -> bool:
@@ -419,6 +434,8 @@ def _reboot(machine: Machine, space: Space) -> None:
     for name in names:
         running_again(space, name, 1)
     assert space.sh("web-0", "wc -l < /disk/runs; wc -l < /memory/runs").split() == ["2", "1"]
+    # Made anew; on the disk where the engine does not see what is mounted beside the other boot id.
+    assert space.sh("web-0", "cat /var/run/secrets/kubernetes.io/serviceaccount/token")
     assert space.phase("done", "Succeeded")["status"]["containerStatuses"][0]["restartCount"] == 0
     ended = space.phase("once", "Failed")["status"]["containerStatuses"][0]
     assert (ended["restartCount"], ended["state"]["terminated"]["exitCode"] != 0) == (0, True)

@@ -24,6 +24,12 @@ def modes(space: Space, name: str, *paths: str) -> list[str]:
     return space.sh(name, f"stat -Lc '%a %u %g' {' '.join(paths)}").splitlines()
 
 
+def in_memory(space: Space, name: str) -> set[str]:
+    """The mount points of the container that are file systems in memory."""
+    mounts = [line.split() for line in space.sh(name, "cat /proc/mounts").splitlines()]
+    return {mount[1] for mount in mounts if mount[2] == "tmpfs"}
+
+
 def test_an_empty_dir_is_shared_outlives_containers_and_ends_with_its_pod(space: Space) -> None:
     volumes = {
         "disk": {"emptyDir": {}},
@@ -37,11 +43,8 @@ def test_an_empty_dir_is_shared_outlives_containers_and_ends_with_its_pod(space:
     second = first | {"name": "d", "volumeMounts": [at("disk", "/deep/er"), at("memory", readOnly=True)]}
     space.create(pod("p", spec=body(volumes, first, second)))
     space.wait("p")
-    assert modes(space, "p", "/disk", "/memory") == ["777 0 0", "777 0 0"]
-    mounts = space.sh("p", "cat /proc/mounts").splitlines()
-    kinds = {line.split()[1]: line.split()[2] for line in mounts}
-    assert kinds["/memory"] == kinds["/dev/shm"] == "tmpfs"
-    assert kinds["/disk"] != "tmpfs"
+    assert modes(space, "p", "/disk", "/memory") == ["777 0 0", "1777 0 0"]
+    assert in_memory(space, "p") & {"/disk", "/memory", "/dev/shm"} == {"/memory", "/dev/shm"}
     assert space.sh("p", "df -k /memory /dev/shm | awk 'NR>1 {print $2}'").split() == ["4096", "8192"]
     assert "No space left" in space.sh("p", "dd if=/dev/zero of=/memory/big bs=1M count=6 2>&1; rm /memory/big")
     space.sh("p", "echo kept >/disk/file; echo kept >/memory/file; chmod 700 /disk; touch /dev/shm/x")
@@ -157,6 +160,13 @@ def test_config_maps_secrets_and_the_pod_itself_are_files(space: Space) -> None:
     uid = space.pod("p")["metadata"]["uid"]
     assert space.sh("p", "cd /down; cat labels; echo; cat uid; echo; cat cpu").split("\n") == ['app="p"', uid, "250"]
     assert space.sh("p", "cd /all; cat sub/k a b labels") == 'v12app="p"'
+    secrets = {"/items", "/down", "/all", "/none", "/var/run/secrets/kubernetes.io/serviceaccount"}
+    assert in_memory(space, "p") >= secrets
+    assert not in_memory(space, "p") & {"/plain", "/again", "/twice"}
+    assert modes(space, "p", "/plain", "/items", "/all") == ["777 0 0", "1777 0 0", "1777 0 0"]
+    if tuple(map(int, os.uname().release.split(".")[:2])) >= (6, 4):
+        mounts = [line for line in Path("/proc/mounts").read_text().splitlines() if uid in line]
+        assert all("noswap" in line for line in mounts)
     for path in ("/plain/k", "/items/b", "/down/uid", "/all/new"):
         assert "Read-only file system" in space.sh("p", f"touch {path} 2>&1 || true")
 
@@ -319,14 +329,15 @@ def test_the_group_of_a_pod_owns_its_volumes_but_not_those_of_the_node(space: Sp
         "disk": {"emptyDir": {}},
         "memory": {"emptyDir": {"medium": "Memory"}},
         "cm": {"configMap": {"name": "cm", "defaultMode": 0o400}},
+        "secret": {"secret": {"secretName": "s", "defaultMode": 0o400}},
         "host": {"hostPath": {"path": str(folder)}},
     }
-    space.create(config_map("cm", {"k": "v"}))
+    space.create(config_map("cm", {"k": "v"}), secret("s", {"k": "v"}))
     space.create(pod("p", spec=body(volumes, securityContext=context), volumeMounts=[at(name) for name in volumes]))
     space.wait("p")
     assert space.sh("p", "id -u; id -g; id -G").split("\n") == ["1000", "3000", "3000 4242 5151"]
-    assert modes(space, "p", "/disk", "/memory", "/cm/k", "/host/file") == [
-        *("2777 0 4242", "2777 0 4242", "440 0 4242", "644 0 0")
+    assert modes(space, "p", "/disk", "/memory", "/secret", "/cm/k", "/secret/k", "/host/file") == [
+        *("2777 0 4242", "3777 0 4242", "3777 0 4242", "440 0 4242", "440 0 4242", "644 0 0")
     ]
     assert space.sh(
         "p", "touch /disk/f /memory/f; mkdir /disk/d; cat /cm/k; stat -c ' %g' /disk/f /memory/f /disk/d"

@@ -164,6 +164,12 @@ def test_environment_and_volumes_of_all_kinds(space: Space, tmp_path: Path) -> N
     assert space.sh("p", "cat /mnt/deep/s/pw; stat -Lc %a /mnt/deep/s/pw") == "hush440"
     assert space.sh("p", "cat /mnt/deep/down/labels") == 'a="b"'
     assert space.sh("p", "cut -d. -f1 /mnt/deep/all/token | wc -c") != "1"
+    kinds = space.sh("p", "cd /mnt/deep; stat -fc '%n %T' cm s down all mem").splitlines()
+    in_memory = {line.split()[0] for line in kinds if line.endswith(" tmpfs")}
+    may_mount = space.sh("p", "id -u") == "0"
+    assert in_memory == ({"s", "down", "all", "mem"} if may_mount else set())
+    told = space.cluster.log.read_text().count("secrets and volumes in memory are on the disk")
+    assert told == (0 if may_mount else 1)
     assert space.sh("p", "cat /mnt/deep/host/host; touch /mnt/deep/host/x 2>/dev/null || echo ro").endswith("ro")
     assert space.sh("p", "echo kept > /mnt/deep/pvc/f; echo x > /mnt/deep/mem/f; cat /mnt/deep/pvc/f") == "kept"
     assert space.sh("p", "echo $BOTH $CM_key; hostname; echo $HOSTNAME") == "hush-node-1 from the map\ngiven\ngiven"

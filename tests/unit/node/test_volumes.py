@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from kube_actors.aio.clock import LoopClock, rfc3339
 from kube_actors.api import Obj
@@ -22,17 +26,42 @@ from kube_actors.node.volumes.manager import Volumes
 from kube_actors.node.volumes.mounted import mount_points
 from kube_actors.node.volumes.ownership import user_of
 from kube_actors.node.volumes.payload import File, VolumeFailure
+from kube_actors.node.volumes.tmpfs import Tmpfs, has_swap, options
 from kube_actors.node.volumes.tokens import Tokens
 
 from .conftest import make_pod
+
+
+def seen(folder: Path) -> bool:
+    return True
+
+
+class Kernel:
+    """Answers mounts with errors, one after the other; then they succeed."""
+
+    def __init__(self, *errors: int) -> None:
+        self.asked: list[str] = []
+        self._errors: Iterator[int] = iter(errors)
+
+    def mount(self, source: str, target: str, kind: str, flags: int, options: str) -> None:
+        self.asked.append(options)
+        if error := next(self._errors, 0):
+            raise OSError(error, os.strerror(error))
 
 
 class Node:
     def __init__(self, root: Path, *objects: Obj) -> None:
         self.client = FakeKubeClient(objects)
         self.clock = clock = LoopClock()
-        self.volumes = Volumes(root, References(self.client, clock), Tokens(self.client, clock), {"cpu": "4"})
+        references, tokens, tmpfs = References(self.client, clock), Tokens(self.client, clock), Tmpfs(seen, self._mount)
+        self.volumes = Volumes(root, references, tokens, {"cpu": "4", "memory": "8Gi"}, tmpfs)
         self.root = root
+        # What was covered with a tmpfs, and with which options.
+        self.mounted: dict[str, str] = {}
+
+    def _mount(self, source: str, target: str, kind: str, flags: int, options: str) -> None:
+        """Only on record: a unit test mounts nothing."""
+        self.mounted[Path(target).name] = options
 
     def path(self, name: str) -> Path:
         return self.root / "pods" / "uid-p" / "volumes" / name
@@ -62,6 +91,22 @@ def test_an_update_is_seen_all_at_once_and_keeps_the_links(tmp_path: Path) -> No
     assert len([each for each in tmp_path.iterdir() if each.name.startswith("..")]) == 2
 
 
+def test_a_generation_is_named_by_its_time_and_leaves_none_behind(tmp_path: Path) -> None:
+    write_atomically(tmp_path, {"a": File(b"1")})
+    # That of an agent which died before it showed it, and what a container sees as its own.
+    (tmp_path / "..2026_11_26_09_03_01.1").mkdir()
+    (tmp_path / "own").mkdir()
+    write_atomically(tmp_path, {"b": File(b"1")})
+    (generation,) = (each.name for each in tmp_path.iterdir() if each.name.startswith("..2"))
+    assert re.fullmatch(r"\.\.\d{4}(_\d\d){5}\.\d+", generation)
+    assert os.readlink(tmp_path / "..data") == generation
+    assert sorted(each.name for each in tmp_path.iterdir() if not each.name.startswith("..")) == ["b", "own"]
+    # Nor does it matter when the agent died before it linked them.
+    (tmp_path / "b").unlink()
+    assert not write_atomically(tmp_path, {"b": File(b"1")})
+    assert (tmp_path / "b").read_bytes() == b"1"
+
+
 async def test_a_config_map_volume_follows_the_config_map(tmp_path: Path) -> None:
     node = Node(tmp_path, config_map(a="1"))
     pod = mounted({"configMap": {"name": "cm"}})
@@ -70,11 +115,13 @@ async def test_a_config_map_volume_follows_the_config_map(tmp_path: Path) -> Non
     (mount,) = await node.volumes.mounts(pod, pod["spec"]["containers"][0], {})
     assert mount.host_path == str(node.path("v"))
     node.client.put(config_map(a="2", b="3"))
-    volumes = Volumes(tmp_path, References(node.client, LoopClock()), Tokens(node.client, LoopClock()), {})
-    await volumes.refresh(pod)
+    later = Volumes(
+        tmp_path, References(node.client, clock := LoopClock()), Tokens(node.client, clock), {}, Tmpfs(seen)
+    )
+    await later.refresh(pod)
     assert (node.path("v") / "a").read_text() == "2"
     assert (node.path("v") / "b").read_text() == "3"
-    await volumes.tear_down("uid-p")
+    await later.tear_down("uid-p")
     assert list((tmp_path / "pods").iterdir()) == []
 
 
@@ -91,13 +138,7 @@ async def test_what_is_missing_is_told_in_kubernetes_words(tmp_path: Path) -> No
 
 
 async def test_a_projected_volume_joins_its_sources(tmp_path: Path) -> None:
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": {"name": "s", "namespace": "default"},
-        "data": {"k": "dg=="},
-    }
-    node = Node(tmp_path, config_map(a="1"), secret)
+    node = Node(tmp_path, config_map(a="1"), SECRET)
     node.client.fail("create", SERVICE_ACCOUNTS, NotFound("the server issues no tokens"))
     sources = [
         {"configMap": {"name": "cm"}},
@@ -230,6 +271,102 @@ def test_a_volume_in_memory_holds_no_more_than_the_pod_may_use(
     assert memory_size(make_pod(containers=containers), source, {"memory": "8Gi"}) == size
     whole = make_pod(containers=containers, resources={"limits": {"memory": "32Mi"}})
     assert memory_size(whole, source, {"memory": "8Gi"}) == 32 << 20
+
+
+SECRET: Obj = {
+    "apiVersion": "v1",
+    "kind": "Secret",
+    "metadata": {"name": "s", "namespace": "default"},
+    "data": {"k": "dg=="},
+}
+
+
+async def test_secrets_are_in_memory_and_what_is_none_is_on_the_disk(tmp_path: Path) -> None:
+    node = Node(tmp_path, config_map(a="1"), SECRET)
+    name = {"path": "name", "fieldRef": {"fieldPath": "metadata.name"}}
+    sources: dict[str, Obj] = {
+        "cm": {"configMap": {"name": "cm"}},
+        "disk": {"emptyDir": {}},
+        "down": {"downwardAPI": {"items": [name]}},
+        "memory": {"emptyDir": {"medium": "Memory", "sizeLimit": "4Mi"}},
+        "projected": {"projected": {"sources": [{"downwardAPI": {"items": [name]}}]}},
+        "secret": {"secret": {"secretName": "s"}},
+    }
+    container = {"name": "c", "image": "i", "resources": {"limits": {"memory": "64Mi"}}}
+    volumes = [{"name": each} | source for each, source in sources.items()]
+    await node.volumes.set_up(make_pod(volumes=volumes, containers=[container]))
+    of_pod = f"mode=1777,size={64 << 20},noswap"
+    assert node.mounted == {
+        "down": of_pod, "memory": f"mode=1777,size={4 << 20},noswap", "projected": of_pod, "secret": of_pod
+    }  # fmt: skip
+    assert (node.path("secret") / "k").read_text() == "v"
+    # The root of what is on the disk is as open as that of an emptyDir.
+    assert {node.path(each).stat().st_mode & 0o7777 for each in ("cm", "disk")} == {0o777}
+
+
+async def test_a_volume_whose_source_is_missing_mounts_nothing(tmp_path: Path) -> None:
+    node = Node(tmp_path)
+    with pytest.raises(VolumeFailure, match='secret "s" not found'):
+        await node.volumes.set_up(mounted({"secret": {"secretName": "s"}}))
+    assert node.mounted == {}
+
+
+@pytest.mark.parametrize(
+    ("size", "group", "no_swap", "text"),
+    [
+        (0, None, True, "mode=1777,noswap"),
+        (4096, None, False, "mode=1777,size=4096"),
+        (4096, 2000, True, "mode=3777,gid=2000,size=4096,noswap"),
+    ],
+)
+def test_a_tmpfs_is_whole_the_moment_it_is_there(size: int, group: int | None, no_swap: bool, text: str) -> None:
+    assert options(size, group, no_swap=no_swap) == text
+
+
+def test_a_kernel_that_cannot_keep_it_from_swap_is_asked_once(tmp_path: Path) -> None:
+    kernel = Kernel(errno.EINVAL)
+    tmpfs = Tmpfs(seen, kernel.mount)
+    assert tmpfs.cover(tmp_path, 0, None)
+    assert tmpfs.cover(tmp_path, 0, None)
+    assert kernel.asked == ["mode=1777,noswap", "mode=1777", "mode=1777"]
+
+
+def test_a_node_that_may_not_mount_says_so_once(tmp_path: Path) -> None:
+    tmpfs = Tmpfs(seen, Kernel(errno.EPERM, errno.EACCES).mount)
+    with capture_logs() as logs:
+        assert not tmpfs.cover(tmp_path, 0, None)
+        assert not tmpfs.cover(tmp_path, 0, None)
+    (line,) = logs
+    assert line["event"] == "secrets and volumes in memory are on the disk"
+    assert line["why"] == "the node may not mount: Operation not permitted"
+    assert tmpfs.cover(tmp_path, 0, None)
+
+
+def test_an_engine_that_does_not_see_a_mount_gets_none(tmp_path: Path) -> None:
+    unmounted: list[str] = []
+    tmpfs = Tmpfs(lambda folder: False, Kernel().mount, unmounted.append)
+    with capture_logs() as logs:
+        assert not tmpfs.cover(tmp_path, 0, None)
+    assert unmounted == [str(tmp_path)]
+    assert [line["why"] for line in logs] == ["the container engine does not see the node's mounts"]
+
+    def away(folder: Path) -> bool:
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+
+    with pytest.raises(VolumeFailure, match="the container engine cannot be reached: Connection refused"):
+        Tmpfs(away, Kernel().mount, unmounted.append).cover(tmp_path, 0, None)
+    assert unmounted == [str(tmp_path)] * 2
+
+
+def test_a_mount_that_fails_is_a_volume_that_waits(tmp_path: Path) -> None:
+    with pytest.raises(VolumeFailure, match="cannot mount a tmpfs: Cannot allocate memory"):
+        Tmpfs(seen, Kernel(errno.ENOMEM).mount).cover(tmp_path, 0, None)
+
+
+def test_swap_is_what_has_a_line_below_the_heading() -> None:
+    heading = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
+    assert not has_swap(heading)
+    assert has_swap(heading + "/dev/sda2 partition 1 0 -2\n")
 
 
 def test_mounts_are_undone_from_the_last_to_the_first() -> None:

@@ -1,9 +1,12 @@
-"""What this machine lets an engine on it do."""
+"""What this machine lets an engine on it do, and see."""
 
 from __future__ import annotations
 
+import socket
+import struct
 from pathlib import Path
 
+_PEER_CREDENTIALS = struct.Struct("3i")
 _CAP_SYS_RESOURCE = 24
 LOWEST = -1000
 
@@ -25,3 +28,22 @@ def this_machine() -> int:
         return lowest_oom_score(Path("/proc/self/status").read_text())
     except OSError:
         return LOWEST
+
+
+def sees(engine_socket: str, folder: Path) -> bool:
+    """Whether the engine has the same file system as we at the folder.
+
+    It has not where one of us lives among other mounts, as an agent in a container does. Raises OSError where the
+    engine's socket takes no connection.
+    """
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.setblocking(False)
+        connection.connect(engine_socket)
+        pid, _, _ = _PEER_CREDENTIALS.unpack(
+            connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
+        )
+    try:
+        # A process that is none of ours here is 0.
+        return Path(f"/proc/{pid}/root{folder}").stat().st_dev == folder.stat().st_dev
+    except OSError:
+        return False

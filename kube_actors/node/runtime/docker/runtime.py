@@ -205,6 +205,9 @@ class DockerRuntime:
     def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
         return ()
 
+    def sees(self, folder: Path) -> bool:
+        return self.engine.endpoint.local and host.sees(self.engine.endpoint.path, folder)
+
     async def create_container(self, sandbox_id: str, spec_: ContainerSpec) -> str:
         docker_id = names.without_scheme(sandbox_id)
         sandbox = await self._inspected.known(docker_id)

@@ -193,6 +193,9 @@ class ProcessRuntime:
     def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
         return plan.shortcomings(spec, self._mode, os.geteuid(), limited=self._groups is not None)
 
+    def sees(self, folder: Path) -> bool:
+        return True
+
     async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str:
         uid = uid_of_sandbox(sandbox_id)
         sandbox = self._layout.sandbox(uid)

@@ -109,6 +109,9 @@ class SimulatedRuntime:
     def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
         return ()
 
+    def sees(self, folder: Path) -> bool:
+        return True
+
     async def create_container(self, sandbox_id: str, spec: ContainerSpec) -> str:
         sandbox = self._sandboxes.get(sandbox_id)
         if sandbox is None or not sandbox.ready:

@@ -13,6 +13,7 @@ CLONE_NEWUSER = 0x10000000
 MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_NOATIME, MS_NODIRATIME = 32, 1024, 2048
 MS_UNBINDABLE = 1 << 17
+UMOUNT_NOFOLLOW = 8
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE, MS_SHARED, MS_RELATIME = 4096, 16384, 1 << 18, 1 << 19, 1 << 20, 1 << 21
 
 PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS, PR_SET_CHILD_SUBREAPER = 1, 38, 36
@@ -44,6 +45,10 @@ def setns(descriptor: int, kind: int) -> None:
 def mount(source: str | None, target: str, kind: str | None = None, flags: int = 0, options: str | None = None) -> None:
     result = _libc.mount(_text(source), _text(target), _text(kind), ctypes.c_ulong(flags), _text(options))
     _check(result, f"mount {source or kind} on {target}")
+
+
+def unmount(path: str) -> None:
+    _check(_libc.umount2(_text(path), UMOUNT_NOFOLLOW), f"unmount {path}")
 
 
 def set_read_only(path: str, read_only: bool, *, recursive: bool = False) -> None:
