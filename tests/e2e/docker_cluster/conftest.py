@@ -18,7 +18,7 @@ CONFIG = """
 mode: embedded
 runtime: docker
 apiServer: {port: 0, grpcPort: 0, tokenPort: 0, allowPrivileged: true}
-workers: {allowedUnsafeSysctls: ["kernel.msg*"]}
+workers: {allowedUnsafeSysctls: ["kernel.msg*"], containerLogMaxSize: 1Mi, containerLogMaxFiles: 6}
 """
 
 

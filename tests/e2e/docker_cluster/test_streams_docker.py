@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import rotated_logs
 from tests.e2e.docker_cluster.cluster import Space, pod
 from tests.e2e.lab import BUSYBOX_IMAGE
 from tests.kactl_cluster import until
@@ -113,3 +114,9 @@ def test_logs_are_read_in_every_way(space: Space) -> None:
     wide = space.kubectl("logs", "wide", "--timestamps")
     assert re.fullmatch(r"[-\dT:.]+Z x{40000}\n", wide), wide[:60]
     assert space.run("logs", "done", "-c", "none").returncode == 1
+
+
+def test_logs_are_read_over_their_rotation(space: Space) -> None:
+    writes = rotated_logs.script(8000, 999, 50)
+    space.create(pod("p", writes, spec=rotated_logs.VOLUMES, **rotated_logs.MEMORY))
+    rotated_logs.read_in_every_way(space, "p", lines=8000, tail=3000)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests import rotated_logs
 from tests.e2e.docker_cluster.cluster import Space
 from tests.integration.process_cluster.cluster import NOBODY, ProcessCluster
 from tests.integration.process_cluster.conftest import namespace, running
@@ -29,7 +30,8 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[ProcessCluster]:
     """`nobody` has a namespace of users, where the machine has them."""
     if os.geteuid() != 0:
         pytest.skip("becomes another user, which only root can")
-    with running(ProcessCluster(name=request.param, uid=NOBODY if request.param == "nobody" else None)) as cluster:
+    uid = NOBODY if request.param == "nobody" else None
+    with running(ProcessCluster("workers: {containerLogMaxSize: 20Ki}", name=request.param, uid=uid)) as cluster:
         yield cluster
 
 
@@ -210,6 +212,11 @@ def test_streams(space: Space, tmp_path: Path) -> None:
         with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
             connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
             assert b"200 OK" in connection.recv(100)
+
+
+def test_logs_are_read_over_their_rotation(space: Space) -> None:
+    space.create(pod("p", container(rotated_logs.script(3000, 9, 50), **rotated_logs.MEMORY), **rotated_logs.VOLUMES))
+    rotated_logs.read_in_every_way(space, "p", lines=3000, tail=800)
 
 
 def test_two_pods_listen_on_one_port_each_at_its_address(space: Space) -> None:

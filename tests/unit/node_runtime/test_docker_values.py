@@ -280,7 +280,7 @@ def test_a_terminal_has_no_frames() -> None:
 def test_a_long_line_has_one_time_however_it_comes(size: int) -> None:
     sent = [(1, b"T1 lo"), (2, b"T2 err\n"), (1, b"T3 ng"), (1, b"T4  er\n"), (1, b"T5 next\n"), (1, b"T6 \n")]
     wire = b"".join(frame(stream, data) for stream, data in sent)
-    frames, stamps = logs.Demultiplexer(tty=False), logs.LineStamps()
+    frames, stamps = logs.Demultiplexer(tty=False), logs.Lines(timestamps=True)
     found = [
         (piece.stream, stamps.show(piece))
         for at in range(0, len(wire), size)
@@ -288,6 +288,20 @@ def test_a_long_line_has_one_time_however_it_comes(size: int) -> None:
     ]
     assert b"".join(data for stream, data in found if stream == 1) == b"T1 long er\nT5 next\nT6 \n"
     assert b"".join(data for stream, data in found if stream == 2) == b"T2 err\n"
+
+
+@pytest.mark.parametrize("timestamps", [True, False])
+def test_lines_that_an_engine_says_again_are_shown_once(timestamps: bool) -> None:
+    lines = logs.Lines(timestamps)
+    sent = [(1, b"T1 a\n"), (2, b"T1 e\n"), (1, b"T2 lo"), (1, b"T2 ng\n"), (1, b"T3 b\n")]
+    again = [*sent[2:], (1, b"T4 c\n")]
+    shown = b"".join(lines.show(logs.Piece(stream, data, True)) for stream, data in [*sent, *sent, *again])
+    assert shown == (b"T1 a\nT1 e\nT2 long\nT3 b\nT4 c\n" if timestamps else b"a\ne\nlong\nb\nc\n")
+    assert lines.last == b"T4"
+
+
+def test_a_time_of_the_engines_is_given_back_to_it_exactly() -> None:
+    assert logs.epoch(b"2026-01-02T03:04:05.000000009Z") == "1767323045.000000009"
 
 
 def test_log_parameters() -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import struct
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import NamedTuple
 
+from kube_actors.aio.clock import parse_rfc3339
 from kube_actors.node.runtime.docker.engine import Engine, failures
-from kube_actors.node.runtime.interface import LogOptions
+from kube_actors.node.runtime.interface import LogOptions, RuntimeFailure
 
+# Whose times are known, of each that follows a log.
+RECENT_LINES = 8192
 _HEADER = struct.Struct(">BxxxL")
 
 
@@ -55,21 +59,36 @@ class Demultiplexer:
         return found
 
 
-class LineStamps:
-    """Leaves a time where a line begins only: a line of more than 16 KiB comes in several frames, each with a time."""
+class Lines:
+    """Frames with times in, what the user sees out: each line once, and with `timestamps` one time before it.
 
-    def __init__(self) -> None:
+    A line of more than 16 KiB comes in several frames, each with a time. And who follows a log over its rotation
+    may be told lines again; their times tell. (Seen of Docker 20.10, which newer engines do otherwise.)
+    """
+
+    def __init__(self, timestamps: bool) -> None:
+        self._timestamps = timestamps
         self._frame = b""
         self._within_line: dict[int, bool] = {}
+        # In the order in which they came. What comes again is at most what was read of a file that is new.
+        self._recent: dict[tuple[int, bytes], None] = {}
+        self.last = b""
 
     def show(self, piece: Piece) -> bytes:
         self._frame += piece.data
         if not piece.last:
             return b""
         frame, self._frame = self._frame, b""
-        shown = frame.partition(b" ")[2] if self._within_line.get(piece.stream) else frame
-        self._within_line[piece.stream] = not frame.endswith(b"\n")
-        return shown
+        stamp, _, content = frame.partition(b" ")
+        key, within_line = (piece.stream, stamp), self._within_line.get(piece.stream, False)
+        if key in self._recent and not within_line:
+            return b""
+        self._recent[key] = None
+        if len(self._recent) > RECENT_LINES:
+            del self._recent[next(iter(self._recent))]
+        self.last = max(self.last, stamp)
+        self._within_line[piece.stream] = not content.endswith(b"\n")
+        return frame if self._timestamps and not within_line else content
 
 
 def log_params(options: LogOptions) -> dict[str, str]:
@@ -88,19 +107,51 @@ def log_params(options: LogOptions) -> dict[str, str]:
 async def read_logs(engine: Engine, docker_id: str, tty: bool, options: LogOptions) -> AsyncIterator[bytes]:
     """Chunks as the engine sends them, cut at `limit_bytes`."""
     left = options.limit_bytes
-    frames = Demultiplexer(tty)
-    # What a terminal wrote has no frames to tell where a part begins.
-    stamps = LineStamps() if options.timestamps and not tty else None
+    params = log_params(options)
+    # What a terminal wrote has no frames to tell where a line begins, and Podman's times are whole seconds.
+    lines = None if tty or engine.is_podman else Lines(options.timestamps)
+    if lines is not None and options.follow:
+        params["timestamps"] = "1"
+    elif not options.timestamps:
+        lines = None
+    async for chunk in _followed(engine, docker_id, params, Demultiplexer(tty), lines):
+        if left is not None:
+            chunk = chunk[:left]
+            left -= len(chunk)
+        if chunk:
+            yield chunk
+        if left == 0:
+            return
+
+
+async def _followed(
+    engine: Engine, docker_id: str, params: dict[str, str], frames: Demultiplexer, lines: Lines | None
+) -> AsyncIterator[bytes]:
+    """Docker 20.10 ends what it tells of a container that ends right after a rotation before the log's end. So it
+    is asked again from there on, until it has nothing new."""
+    async for chunk in _read(engine, docker_id, params, frames, lines):
+        yield chunk
+    last = b""
+    while lines is not None and params["follow"] == "1" and lines.last != last:
+        last = lines.last
+        again = params | {"since": epoch(last), "tail": "all"}
+        # It may have been removed meanwhile.
+        with suppress(RuntimeFailure):
+            async for chunk in _read(engine, docker_id, again, frames, lines):
+                yield chunk
+
+
+async def _read(
+    engine: Engine, docker_id: str, params: dict[str, str], frames: Demultiplexer, lines: Lines | None
+) -> AsyncIterator[bytes]:
     async with (
         failures("LogsUnavailable"),
-        engine.request("GET", f"containers/{docker_id}/logs", params=log_params(options)) as response,
+        engine.request("GET", f"containers/{docker_id}/logs", params=params) as response,
     ):
         async for data in response.content.iter_any():
-            chunk = b"".join(stamps.show(piece) if stamps else piece.data for piece in frames.feed(data))
-            if left is not None:
-                chunk = chunk[:left]
-                left -= len(chunk)
-            if chunk:
-                yield chunk
-            if left == 0:
-                return
+            yield b"".join(lines.show(piece) if lines else piece.data for piece in frames.feed(data))
+
+
+def epoch(stamp: bytes) -> str:
+    """A time of Docker's as it takes it: b"1970-01-01T00:00:09.000000001Z" -> 9.000000001."""
+    return f"{parse_rfc3339(stamp[:19].decode() + 'Z'):.0f}.{stamp[20:29].decode()}"

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from kube_actors.aio.clock import Clock, parse_rfc3339
+from kube_actors.aio.clock import Clock
 from kube_actors.node.runtime.interface import LogOptions
+from kube_actors.node.runtime.process.shim.logfile import numbered, stamp
 
 # While somebody follows, the file is looked at this often.
 FOLLOW_SECONDS = 0.1
@@ -38,43 +39,88 @@ class Line:
         head = self.stamp + b" " if timestamps else b""
         return head + self.content + (b"\n" if self.whole else b"")
 
-    def seconds(self) -> float:
-        # datetime knows six digits of a second.
-        return parse_rfc3339(self.stamp[:26].decode() + "Z")
+
+def open_files(path: Path, after: BinaryIO | None = None) -> deque[BinaryIO]:
+    """The files of a log as they stand at one moment, oldest first; with `after` only those that are newer than it."""
+    known = 0 if after is None else _inode(after)
+    while True:
+        found = _open_from_the_newest(path, known)
+        # While the first is in its place, no more than one rotation can have begun.
+        if not found or _inode_at(path) in (0, _inode(found[-1])):
+            return found
+        for file in found:
+            file.close()
 
 
-def log_files(path: Path) -> list[Path]:
-    """The rotated files and the current one, oldest first."""
-    rotated = [entry for entry in path.parent.glob(f"{path.name}.*") if entry.suffix[1:].isdigit()]
-    return [*sorted(rotated, key=lambda entry: -int(entry.suffix[1:])), path]
+def _open_from_the_newest(path: Path, known: int) -> deque[BinaryIO]:
+    """Down to the file with the inode `known`. A rotation, which gives files higher numbers, hides none from who
+    goes the same way; that he may meet one twice, or find a gap, is seen to."""
+    found: deque[BinaryIO] = deque()
+    number = -1
+    while (number := number + 1) <= _highest(path):
+        try:
+            file = open(numbered(str(path), number), "rb")  # noqa: SIM115
+        except FileNotFoundError:
+            continue
+        if _inode(file) == known:
+            file.close()
+            break
+        if found and _inode(file) == _inode(found[0]):
+            file.close()
+        else:
+            found.appendleft(file)
+    return found
 
 
-def last_records(paths: list[Path], count: int, end: int) -> list[bytes]:
-    """The records of the last `count` whole lines of the files together; the newest file is read up to `end`."""
-    found: list[bytes] = []
-    whole = 0
-    for path in reversed(paths):
-        with suppress(FileNotFoundError), path.open("rb") as file:
-            for record in _backwards(file, end if path == paths[-1] else file.seek(0, 2)):
-                line = Line.parse(record)
-                whole += line is not None and (line.whole or not found)
-                if whole > count:
-                    return found[::-1]
-                found.append(record)
-    return found[::-1]
+def _inode(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_ino
 
 
-def _backwards(file: BinaryIO, position: int) -> Iterator[bytes]:
-    rest = b""
+def _inode_at(path: Path) -> int:
+    """0 where nothing is."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
+def _highest(path: Path) -> int:
+    suffixes = (entry.suffix[1:] for entry in path.parent.glob(f"{path.name}.*"))
+    return max((int(suffix) for suffix in suffixes if suffix.isdigit()), default=0)
+
+
+def skip_to_tail(files: deque[BinaryIO], count: int) -> None:
+    """Close and drop files, and move on in the oldest that is left, up to the last `count` lines of all together."""
+    lines = 0
+    for index in reversed(range(len(files))):
+        for record, end in _backwards(files[index]):
+            line = Line.parse(record)
+            # The last line may have no end yet.
+            lines += line is not None and (line.whole or not lines)
+            if lines > count:
+                for _ in range(index):
+                    files.popleft().close()
+                files[0].seek(end)
+                return
+        files[index].seek(0)
+
+
+def _backwards(file: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    """The records of a file with the positions at which they end, from the last one on."""
+    position = end = size = file.seek(0, os.SEEK_END)
+    held = b""
     while position > 0:
-        size = min(_CHUNK, position)
-        position -= size
-        file.seek(position)
-        head, *lines = (file.read(size) + rest).split(b"\n")
-        rest = head
-        yield from (line for line in reversed(lines) if line)
-    if rest:
-        yield rest
+        start = max(0, position - _CHUNK)
+        file.seek(start)
+        held, *records = (file.read(position - start) + held).split(b"\n")
+        position = start
+        for record in reversed(records):
+            # What follows the last line end is still being written.
+            if end < size:
+                yield record, end + 1
+            end -= len(record) + 1
+    if end < size:
+        yield held, end + 1
 
 
 class Formatter:
@@ -83,6 +129,8 @@ class Formatter:
     def __init__(self, options: LogOptions) -> None:
         self._options = options
         self._left = options.limit_bytes
+        # Stamps are ordered as bytes are. What was asked for has microseconds at most.
+        self._since = stamp(round(options.since * 10**6) * 1000)
         self._within_line: dict[bytes, bool] = {}
 
     @property
@@ -93,7 +141,7 @@ class Formatter:
         out = []
         for record in records:
             line = Line.parse(record)
-            if line is None or (self._options.since and line.seconds() < self._options.since):
+            if line is None or line.stamp < self._since:
                 continue
             # A time stands before a line once, not before each of its parts.
             out.append(line.shown(self._options.timestamps and not self._within_line.get(line.stream, False)))
@@ -108,63 +156,32 @@ class Formatter:
 async def read_logs(path: Path, options: LogOptions, ended: Callable[[], bool], clock: Clock) -> AsyncIterator[bytes]:
     """What the log holds, then with `follow` what comes, until the container has `ended` or its files are gone."""
     formatter = Formatter(options)
+    files = open_files(path)
     try:
-        current = path.open("rb")
-    except FileNotFoundError:
-        return
-    try:
-        older = log_files(path)[:-1]
-        if options.tail is None:
-            for file in older:
-                with suppress(FileNotFoundError), file.open("rb") as opened:
-                    while records := opened.readlines(_CHUNK):
-                        yield formatter.show([record.rstrip(b"\n") for record in records])
-                        if formatter.done:
-                            return
-        else:
-            end = current.seek(0, 2)
-            if data := formatter.show(last_records([*older, path], options.tail, end) if options.tail else []):
-                yield data
-            current.seek(end)
-        async for data in _follow(current, path, options.follow, ended, clock, formatter):
-            yield data
-    finally:
-        current.close()
-
-
-async def _follow(
-    current: BinaryIO, path: Path, follow: bool, ended: Callable[[], bool], clock: Clock, formatter: Formatter
-) -> AsyncIterator[bytes]:
-    """`current` may be replaced by rotation; it is then read to its end, and the new file from its start."""
-    partial = b""
-    opened: list[BinaryIO] = []
-    try:
-        while not formatter.done:
-            # Asked before reading: what is written before the end is read.
-            last = not follow or ended()
-            replaced = follow and _is_replaced(current, path)
+        if options.tail is not None:
+            skip_to_tail(files, options.tail)
+        while files and not formatter.done:
+            current = files[0]
+            # Both are asked before reading: what was written before the end is read, and a file that has
+            # followers is complete. All of these are open now: whatever becomes of their names, none is lost.
+            last = len(files) == 1 and (not options.follow or ended())
+            if len(files) == 1 and options.follow:
+                files.extend(open_files(path, after=current))
+            partial = b""
             while data := current.read(_CHUNK):
                 *records, partial = (partial + data).split(b"\n")
                 if shown := formatter.show(records):
                     yield shown
                 if formatter.done:
                     return
-            if replaced:
-                with suppress(FileNotFoundError):
-                    current = path.open("rb")
-                    opened.append(current)
-                    continue
+            if len(files) > 1:
+                files.popleft().close()
+                continue
             if last:
                 return
+            # Only what has its end is a record.
+            current.seek(-len(partial), os.SEEK_CUR)
             await clock.sleep(FOLLOW_SECONDS)
     finally:
-        for file in opened:
+        for file in files:
             file.close()
-
-
-def _is_replaced(current: BinaryIO, path: Path) -> bool:
-    try:
-        now = path.stat()
-    except FileNotFoundError:
-        return False
-    return now.st_ino != os.fstat(current.fileno()).st_ino

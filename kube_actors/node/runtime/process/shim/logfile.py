@@ -25,6 +25,11 @@ def stamp(nanoseconds: int) -> bytes:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)).encode() + b".%09dZ" % rest
 
 
+def numbered(path: str, number: int) -> str:
+    """The present file has the number 0."""
+    return f"{path}.{number}" if number else path
+
+
 class LogFile:
     """Lines of both streams, in the order in which they arrive."""
 
@@ -32,7 +37,8 @@ class LogFile:
         self._path = path
         self._max_bytes, self._max_files = max_bytes, max_files
         self._pending = {b"stdout": b"", b"stderr": b""}
-        self._open()
+        self._file = self._open(path)
+        self._size = os.fstat(self._file).st_size
 
     def write(self, stream: bytes, data: bytes, now: int) -> None:
         """`data` ends anywhere; what has no line end yet waits for it, or for MAX_LINE."""
@@ -75,13 +81,22 @@ class LogFile:
             self._size += os.write(self._file, data)
 
     def _rotate(self) -> None:
+        """Where no further file can be had, the log goes on in the present one."""
+        coming = self._path + ".next"
+        try:
+            file = self._open(coming)
+        except OSError:
+            return
+        try:
+            for number in range(self._max_files - 1, 0, -1):
+                if os.path.exists(numbered(self._path, number - 1)):
+                    os.replace(numbered(self._path, number - 1), numbered(self._path, number))
+            os.replace(coming, self._path)
+        except OSError:
+            os.close(file)
+            return
         os.close(self._file)
-        for number in range(self._max_files - 1, 0, -1):
-            older = f"{self._path}.{number - 1}" if number > 1 else self._path
-            if os.path.exists(older):
-                os.replace(older, f"{self._path}.{number}")
-        self._open()
+        self._file, self._size = file, 0
 
-    def _open(self) -> None:
-        self._file = os.open(self._path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        self._size = os.fstat(self._file).st_size
+    def _open(self, path: str) -> int:
+        return os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC, 0o640)
