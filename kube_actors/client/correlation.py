@@ -12,6 +12,7 @@ The rules and numbers of client-go's tools/record events cache. A source is a co
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
@@ -36,6 +37,7 @@ class Occurrence:
     type: str
     reason: str
     message: str
+    # What was done or tried; Events of the new sort alone tell it.
     action: str = ""
     # Who says so, and on which machine; no host where that is of no matter.
     component: str = ""
@@ -65,24 +67,24 @@ class Recorded:
 
     def create(self, name: str) -> Obj:
         """The Event object as core/v1 has it."""
-        involved, component, host = dict(self.occurrence.involved), self.occurrence.component, self.occurrence.host
-        namespace = involved.get("namespace") or "default"
-        event: Obj = {
+        component, host = self.occurrence.component, self.occurrence.host
+        source = {"component": component} | ({"host": host} if host else {})
+        return self.head(name) | {"source": source, "firstTimestamp": rfc3339(self.first)} | self.update()
+
+    def head(self, name: str) -> Obj:
+        """What never changes of the Event, whichever of the two sorts it is of."""
+        occurrence = self.occurrence
+        involved = dict(occurrence.involved)
+        return {
             "apiVersion": "v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": namespace},
+            "metadata": {"name": name, "namespace": involved.get("namespace") or "default"},
             "involvedObject": involved,
-            "reason": self.occurrence.reason,
-            "message": self.occurrence.message,
-            "source": {"component": component} | ({"host": host} if host else {}),
-            "firstTimestamp": rfc3339(self.first),
-            "lastTimestamp": rfc3339(self.last),
-            "count": self.count,
-            "type": self.occurrence.type,
-            "reportingComponent": component,
-            "reportingInstance": host,
+            "reason": occurrence.reason,
+            "type": occurrence.type,
+            "reportingComponent": occurrence.component,
+            "reportingInstance": occurrence.host,
         }
-        return event | ({"action": self.occurrence.action} if self.occurrence.action else {})
 
     def update(self) -> Obj:
         """A merge patch that brings the Event up to date."""
@@ -111,6 +113,13 @@ class Recent(Generic[T]):
         if len(self._entries) > self._size:
             self._entries.popitem(last=False)
 
+    def values(self) -> list[T]:
+        return list(self._entries.values())
+
+    def keep(self, wanted: Callable[[T], bool]) -> None:
+        """Forget the entries that are not wanted."""
+        self._entries = OrderedDict(item for item in self._entries.items() if wanted(item[1]))
+
 
 @dataclass(slots=True)
 class _Similar:
@@ -133,7 +142,7 @@ class Correlator:
         self._buckets: Recent[_Bucket] = Recent()
 
     def record(self, occurrence: Occurrence, now: float) -> Recorded | None:
-        """The Event that has to be written now; None where the object's bucket is empty."""
+        """The Event that has to be written now; None where the object's bucket is empty, and it is counted alone."""
         occurrence, key = self._combine(occurrence, now)
         known = self._recorded.get(key)
         if known is None:
@@ -143,6 +152,10 @@ class Correlator:
             known.occurrence, known.last = occurrence, now
             known.count += 1
         return known if self._allowed(occurrence, now) else None
+
+    def due(self, now: float) -> Sequence[Recorded]:
+        """Events to write though nothing has happened: none."""
+        return ()
 
     def _combine(self, occurrence: Occurrence, now: float) -> tuple[Occurrence, tuple[object, ...]]:
         """What to record, and by which key it is known."""

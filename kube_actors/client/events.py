@@ -1,4 +1,4 @@
-"""The event recorder: a component says what happened, one task writes it as core/v1 Events.
+"""The event recorder: a component says what happened, one task writes it as Events.
 
     event() -> Correlator (count, combine, cut) -> those that changed since last written -> client
 
@@ -26,6 +26,7 @@ from kube_actors.api.resources import EVENTS
 from kube_actors.api.validation.names import dns_subdomain
 from kube_actors.client.correlation import Correlator, Occurrence, Recorded
 from kube_actors.client.interface import Client
+from kube_actors.client.series import FINISH_SECONDS, SeriesCorrelator
 
 log = structlog.get_logger(__name__)
 
@@ -48,13 +49,23 @@ class Recorder(Protocol):
 
 
 class EventRecorder:
-    """Records Events of one component, or with `on` of it on several hosts, or with `of` of several components."""
+    """Records Events of one component, or with `on` of it on several hosts, or with `of` of several components.
 
-    def __init__(self, client: Client, component: str, host: str = "", clock: Clock | None = None) -> None:
+    `correlator` says of which sort they are; they are of the old one without it.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        component: str,
+        host: str = "",
+        clock: Clock | None = None,
+        correlator: Correlator | SeriesCorrelator | None = None,
+    ) -> None:
         self._client = client
         self._component, self._host = component, host
         self._clock = clock or SystemClock()
-        self._correlator = Correlator()
+        self._correlator = correlator or Correlator()
         # In the order of their first change, without repeats.
         self._waiting: dict[Recorded, None] = {}
         self._work = asyncio.Event()
@@ -66,6 +77,7 @@ class EventRecorder:
 
     async def start(self) -> None:
         self._tasks.spawn_forever(self._run(), "write")
+        self._tasks.spawn_forever(self._write_due(), "write-due")
 
     async def stop(self, grace: float = 1.0) -> None:
         """Writes what waits, for at most `grace` seconds."""
@@ -91,8 +103,11 @@ class EventRecorder:
 
     def record(self, occurrence: Occurrence) -> None:
         """Have it written, unless there is too much of it."""
-        recorded = self._correlator.record(occurrence, self._clock.now())
-        if recorded is None or (recorded not in self._waiting and len(self._waiting) >= LIMIT):
+        if (recorded := self._correlator.record(occurrence, self._clock.now())) is not None:
+            self._enqueue(recorded)
+
+    def _enqueue(self, recorded: Recorded) -> None:
+        if recorded not in self._waiting and len(self._waiting) >= LIMIT:
             self.dropped += 1
             return
         self._waiting[recorded] = None
@@ -109,6 +124,12 @@ class EventRecorder:
                     del self._waiting[recorded]
                 await asyncio.gather(*(self._write(recorded) for recorded in batch))
             self._idle.set()
+
+    async def _write_due(self) -> None:
+        while True:
+            await self._clock.sleep(FINISH_SECONDS)
+            for recorded in self._correlator.due(self._clock.now()):
+                self._enqueue(recorded)
 
     async def _write(self, recorded: Recorded) -> None:
         for attempt in range(1, ATTEMPTS + 1):

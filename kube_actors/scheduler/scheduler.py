@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,6 +19,7 @@ from kube_actors.client.events import NORMAL, WARNING, EventRecorder
 from kube_actors.client.informer import Informer
 from kube_actors.client.interface import Client
 from kube_actors.client.leader import LeaderElector
+from kube_actors.client.series import SeriesCorrelator
 from kube_actors.scheduler.binder import Binder
 from kube_actors.scheduler.cache import Cache
 from kube_actors.scheduler.conditions import SCHEDULER_ERROR, UNSCHEDULABLE, ConditionWriter
@@ -75,7 +77,7 @@ class Scheduler:
         self._evaluations = Evaluations()
         self._nodes = Informer(client, NODES, clock=self._clock)
         self._pods = Informer(client, PODS, clock=self._clock)
-        self._recorder = EventRecorder(client, name, clock=self._clock)
+        self._recorder = EventRecorder(client, name, f"{name}-{socket.gethostname()}", self._clock, SeriesCorrelator())
         self._conditions = ConditionWriter(client, self._clock)
         self._binder = Binder(client, self._bound)
         self._prebinder = PreBinder(client, self._volumes, self._nodes.get, self._binder, self._bound, self._clock)

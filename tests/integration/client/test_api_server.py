@@ -216,3 +216,7 @@ async def test_pods_are_scheduled_and_those_that_fit_nowhere_say_why(control: Co
     assert condition["message"].startswith("0/2 nodes are available: 2 Insufficient cpu. ")
     recorded = (await client.list(EVENTS, "default")).items
     assert {each["reason"] for each in recorded} == {"Scheduled", "FailedScheduling"}
+    (failed,) = [each for each in recorded if each["reason"] == "FailedScheduling"]
+    assert (failed["action"], failed["reportingComponent"], failed["source"]) == ("Scheduling", "default-scheduler", {})
+    assert failed["reportingInstance"].startswith("default-scheduler-")
+    assert failed["eventTime"]

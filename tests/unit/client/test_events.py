@@ -10,6 +10,7 @@ from kube_actors.api import Obj, errors
 from kube_actors.api.resources import EVENTS
 from kube_actors.client import events
 from kube_actors.client.events import NORMAL, WARNING, EventRecorder
+from kube_actors.client.series import SeriesCorrelator
 from kube_actors.client.testing import FakeKubeClient
 from kube_actors.rpc.errors import RpcError
 
@@ -22,9 +23,9 @@ def pod(name: str = "web") -> Obj:
 
 
 class Fixture:
-    def __init__(self) -> None:
+    def __init__(self, correlator: SeriesCorrelator | None = None) -> None:
         self.client = FakeKubeClient(clock=LoopClock())
-        self.recorder = EventRecorder(self.client, "default-scheduler", "host-1", clock=LoopClock())
+        self.recorder = EventRecorder(self.client, "default-scheduler", "host-1", LoopClock(), correlator)
 
     async def written(self) -> list[Obj]:
         await asyncio.sleep(0.01)
@@ -34,6 +35,15 @@ class Fixture:
 @pytest.fixture
 async def it() -> AsyncIterator[Fixture]:
     fixture = Fixture()
+    await fixture.recorder.start()
+    yield fixture
+    await fixture.recorder.stop()
+
+
+@pytest.fixture
+async def new() -> AsyncIterator[Fixture]:
+    """Its events are of the new sort."""
+    fixture = Fixture(SeriesCorrelator())
     await fixture.recorder.start()
     yield fixture
     await fixture.recorder.stop()
@@ -114,7 +124,6 @@ async def test_a_flood_about_one_object_is_cut_and_others_are_not(it: Fixture) -
     assert [(event["involvedObject"]["name"], event["count"]) for event in written] == [
         ("noisy", 25), ("quiet", 1), ("noisy", 1),
     ]  # fmt: skip
-    assert it.recorder.dropped == 75
     # Five minutes give it one more, which tells how many there were.
     await asyncio.sleep(300)
     it.recorder.event(pod("noisy"), WARNING, "Failed", "same")
@@ -167,3 +176,49 @@ async def test_stopping_writes_what_waits() -> None:
     fixture.recorder.event(pod(), NORMAL, "Started", "fine")
     await fixture.recorder.stop()
     assert len(fixture.client.objects(EVENTS)) == 1
+
+
+async def test_an_event_of_the_new_sort_has_a_time_and_an_action_and_nothing_of_the_old(new: Fixture) -> None:
+    new.recorder.event(pod(), NORMAL, "Scheduled", "Successfully assigned shop/web to n", action="Binding")
+    (event,) = await new.written()
+    del event["metadata"]
+    assert event.pop("eventTime").endswith("Z")
+    assert event.pop("involvedObject")["resourceVersion"] == "7"
+    assert event == {
+        "apiVersion": "v1", "kind": "Event", "type": "Normal", "reason": "Scheduled", "action": "Binding",
+        "message": "Successfully assigned shop/web to n",
+        "reportingComponent": "default-scheduler", "reportingInstance": "host-1",
+    }  # fmt: skip
+
+
+async def test_a_series_is_written_when_it_begins_and_every_six_minutes() -> None:
+    new = Fixture(SeriesCorrelator())
+    # Here, so that its timers are in the test's time.
+    await new.recorder.start()
+
+    async def again() -> list[int]:
+        changed = pod()
+        changed["metadata"]["resourceVersion"] = str(len(new.client.writes))
+        new.recorder.event(changed, WARNING, "FailedScheduling", "no node", action="Scheduling")
+        return [(event.get("series") or {"count": 1})["count"] for event in await new.written()]
+
+    assert [await again() for _ in range(5)] == [[1], [2], [2], [2], [2]]
+    assert len(new.client.writes) == 2
+    await asyncio.sleep(361)
+    (event,) = await new.written()
+    assert event["series"]["count"] == 5
+    assert event["series"]["lastObservedTime"] > event["eventTime"]
+    # It was silent for so long that it is over.
+    await asyncio.sleep(360)
+    assert await again() == [5, 1]
+    assert len(new.client.writes) == 4
+    await new.recorder.stop()
+
+
+async def test_another_note_is_another_event_and_one_that_is_too_long_is_cut(new: Fixture) -> None:
+    for note in ("no node", "0/1 nodes " + "x" * 2000):
+        new.recorder.event(pod(), WARNING, "FailedScheduling", note, action="Scheduling")
+    first, second = await new.written()
+    assert first["message"] == "no node"
+    assert len(second["message"]) == 1024
+    assert second["message"].endswith("xx ...")
