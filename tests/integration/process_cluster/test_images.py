@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import tarfile
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.integration.process_cluster.cluster import NOBODY, ProcessCluster
 from tests.integration.process_cluster.conftest import namespace, needs_root, running
@@ -46,6 +50,14 @@ def pod(name: str, reference: object, script: str = READ) -> Any:
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """For everybody to read, which pytest's own folders are not."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
 @needs_root()
 def test_a_folder_and_a_tar_are_read_only_volumes_and_only_the_copy_is_garbage(tmp_path: Path) -> None:
     folder, tar = image(tmp_path)
@@ -69,11 +81,8 @@ def test_a_folder_and_a_tar_are_read_only_volumes_and_only_the_copy_is_garbage(t
 
 
 @needs_root()
-def test_without_rights_an_image_is_a_volume_too(tmp_path: Path) -> None:
-    folder, tar = image(tmp_path)
-    for each in (tmp_path, *tmp_path.parents):
-        if each.is_relative_to("/tmp") and each != Path("/tmp"):
-            os.chmod(each, 0o755)
+def test_without_rights_an_image_is_a_volume_too(open_folder: Path) -> None:
+    folder, tar = image(open_folder)
     with running(ProcessCluster(name="images-nobody", uid=NOBODY)) as cluster, namespace(cluster) as space:
         space.create(pod("folder", folder, "cat /v/file; sleep 1000"), pod("tar", tar, "cat /v/file; sleep 1000"))
         for name in ("folder", "tar"):
