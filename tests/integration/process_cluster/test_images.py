@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import tarfile
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.integration.process_cluster.cluster import NOBODY, ProcessCluster
 from tests.integration.process_cluster.conftest import namespace, needs_root, running
@@ -48,14 +43,6 @@ def pod(name: str, reference: object, script: str = READ) -> Any:
     volumes = [{"name": "v", "image": {"reference": str(reference)}}]
     spec = {"terminationGracePeriodSeconds": 0, "containers": [container], "volumes": volumes}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """For everybody to read, which pytest's own folders are not."""
-    with tempfile.TemporaryDirectory() as name:
-        os.chmod(name, 0o755)
-        yield Path(name)
 
 
 @needs_root()

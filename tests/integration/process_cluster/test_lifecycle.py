@@ -122,12 +122,8 @@ def test_restart_policies_and_last_words(space: Space) -> None:
     assert space.phase("late", "Failed")["status"]["reason"] == "DeadlineExceeded"
 
 
-def test_environment_and_volumes_of_all_kinds(space: Space, tmp_path: Path) -> None:
-    tmp_path.chmod(0o755)
-    for folder in tmp_path.parents:
-        if str(folder).startswith("/tmp/pytest"):
-            folder.chmod(0o755)
-    (tmp_path / "host").write_text("of the host")
+def test_environment_and_volumes_of_all_kinds(space: Space, open_folder: Path) -> None:
+    (open_folder / "host").write_text("of the host")
     config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "cm"}, "data": {"key": "from the map"}}
     secret = {
         "apiVersion": "v1",
@@ -146,7 +142,7 @@ def test_environment_and_volumes_of_all_kinds(space: Space, tmp_path: Path) -> N
         {"name": "s", "secret": {"secretName": "s", "defaultMode": 0o440}},
         {"name": "down", "downwardAPI": {"items": down}},
         {"name": "all", "projected": {"sources": [token, {"configMap": {"name": "cm"}}]}},
-        {"name": "host", "hostPath": {"path": str(tmp_path), "type": "Directory"}},
+        {"name": "host", "hostPath": {"path": str(open_folder), "type": "Directory"}},
         {"name": "mem", "emptyDir": {"medium": "Memory"}},
         {"name": "pvc", "persistentVolumeClaim": {"claimName": "data"}},
     ]
