@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import os
 import posixpath
 import sys
 import tarfile
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from kube_actors import archives
 from kube_actors.aio.tasks import Tasks
 from kube_actors.client.client import KubeClient
 from kube_actors.cluster import loop
@@ -87,25 +89,33 @@ async def _download(client: KubeClient, source: Place, target: Path) -> None:
         await _tar(client, source, ("tar", "-cf", "-", "-C", folder or ".", name), None, archive)
         archive.seek(0)
         with tarfile.open(fileobj=archive) as tar:
-            _unpack(tar, name, target)
+            unpack(tar, name, target)
 
 
-def _unpack(tar: tarfile.TarFile, name: str, target: Path) -> None:
+def unpack(tar: tarfile.TarFile, name: str, target: Path) -> None:
     """What is in the archive below `name`, put at `target` and nowhere else: a container is not trusted."""
     if target.is_dir():
         target = target / name
-    target.parent.mkdir(parents=True, exist_ok=True)
     for member in tar:
         inner = posixpath.normpath(member.name)
         if inner != name and not inner.startswith(f"{name}/"):
             continue
-        member.name = target.name + inner[len(name) :]
         if member.islnk():
-            member.linkname = target.name + posixpath.normpath(member.linkname)[len(name) :]
+            member.linkname = posixpath.normpath(member.linkname).removeprefix(name)
         try:
-            tar.extract(member, target.parent, filter="data")
-        except tarfile.FilterError as error:
+            path = archives.inside(target, inner.removeprefix(name))
+            if member.issym():
+                member.linkname = posixpath.normpath(member.linkname)
+                _require_inside(target, path, member.linkname)
+            archives.make(tar, member, target, path, member.mode & archives.MODE | 0o600)
+        except archives.Refused as error:
             print(f"warning: skipping {inner!r}: {error}", file=sys.stderr)
+
+
+def _require_inside(target: Path, path: Path, link: str) -> None:
+    """A link that leads elsewhere would have this machine's files read or written in its place."""
+    if not Path(os.path.realpath(path.parent / link)).is_relative_to(os.path.realpath(target)):
+        raise archives.Refused(f"it is a link to {link!r}, out of {target}")
 
 
 async def _tar(

@@ -8,7 +8,7 @@ The layers, from the top; imports go down only (import-linter checks it):
     store                   embedded engine behind the etcd v3 API, and the client of any such store
     rpc                     channels, servers, TLS, error mapping, generated stubs
     api                     what a Kubernetes object is; pure, no IO
-    aio                     owned named tasks, clock, backoff
+    aio | archives          owned named tasks, clock, backoff | tars that nobody vouches for
 """
 
 from importlib.metadata import version

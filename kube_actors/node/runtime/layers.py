@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Container
+from operator import itemgetter
 from pathlib import Path
+
+from kube_actors import archives
 
 WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
@@ -19,42 +23,55 @@ def apply_layer(archive: tarfile.TarFile, root: Path) -> None:
     """Extract into `root`, over what is there. Nothing is ever written outside of it. Raises LayerError, OSError.
 
     `.wh.NAME` removes NAME of the layers below, `.wh..wh..opq` all that they have in its folder. Devices are left
-    out, set-uid bits are cleared.
+    out, set-uid bits are cleared. Owners are kept where the node is root.
     """
     try:
-        archive.extractall(root, members=_members(archive, root.resolve()), numeric_owner=True, filter="tar")
-    except tarfile.TarError as error:
+        written = _extract(archive, root)
+        # Last, and the deepest first, for a folder may be one that nobody writes to.
+        for _, member in sorted(written.items(), key=itemgetter(0), reverse=True):
+            if member.isdir():
+                _finish(archives.inside(root, member.name), member)
+    except (tarfile.TarError, archives.Refused, OverflowError) as error:
         raise LayerError(str(error)) from error
 
 
-def _members(archive: tarfile.TarFile, root: Path) -> Iterator[tarfile.TarInfo]:
-    """What is to be extracted, after its place was made free."""
-    written: set[Path] = set()
+def _extract(archive: tarfile.TarFile, root: Path) -> dict[Path, tarfile.TarInfo]:
+    """What was made, and where."""
+    written: dict[Path, tarfile.TarInfo] = {}
+    top = root.resolve()
     for member in archive:
-        # A name from the root or from here: the same.
-        path = root / member.name.lstrip("/")
-        if path == root:
+        path = archives.inside(root, member.name)
+        if path == top:
             continue
-        _require_inside(path.parent, root, member)
         if path.name == OPAQUE:
             _clear(path.parent, written)
         elif path.name.startswith(WHITEOUT):
-            _remove(path.with_name(path.name.removeprefix(WHITEOUT)))
+            hidden = path.name.removeprefix(WHITEOUT)
+            if hidden in ("", ".", ".."):
+                raise archives.Refused(f"{member.name!r} hides no file")
+            _remove(path.with_name(hidden))
         elif member.isfile() or member.isdir() or member.issym() or member.islnk():
-            if member.islnk():
-                _require_inside((root / member.linkname.lstrip("/")).parent, root, member)
             if not (member.isdir() and path.is_dir() and not path.is_symlink()):
                 _remove(path)
-            written.add(path)
-            yield member
+            archives.make(archive, member, root, path, member.mode & archives.MODE)
+            written[path] = member
+            if not member.isdir():
+                _own(path, member)
+    return written
 
 
-def _require_inside(path: Path, root: Path, member: tarfile.TarInfo) -> None:
-    if not path.resolve().is_relative_to(root):
-        raise LayerError(f"{member.name!r} leads out of the image")
+def _own(path: Path, member: tarfile.TarInfo) -> None:
+    if os.geteuid() == 0:
+        os.chown(path, member.uid, member.gid, follow_symlinks=False)
 
 
-def _clear(folder: Path, written: set[Path]) -> None:
+def _finish(folder: Path, member: tarfile.TarInfo) -> None:
+    if folder.is_dir() and not folder.is_symlink():
+        _own(folder, member)
+        folder.chmod(member.mode & archives.MODE)
+
+
+def _clear(folder: Path, written: Container[Path]) -> None:
     """Remove what lower layers left; what this layer has written before its mark stays."""
     for each in list(folder.iterdir()) if folder.is_dir() else ():
         if each not in written:
