@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -145,3 +146,14 @@ def pod(name: str, script: str = "sleep 3600", /, *, spec: Any = None, **contain
     shell = {"name": "c", "image": BUSYBOX_IMAGE, "command": ["sh", "-c", script]}
     body = {"terminationGracePeriodSeconds": 0, "containers": [shell | container]} | (spec or {})
     return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": body}
+
+
+def python_pod(name: str, script: str, /, *, spec: Any = None, **container: Any) -> Any:
+    """A pod that runs a script with this machine's interpreter and packages, of which the image has none."""
+    places = dict.fromkeys(("/usr", "/lib", "/lib64", sys.base_prefix, sys.prefix))
+    found = {f"host-{number}": path for number, path in enumerate(places) if Path(path).is_dir()}
+    volumes = [{"name": each, "hostPath": {"path": path}} for each, path in found.items()]
+    mounts = [{"name": each, "mountPath": path, "readOnly": True} for each, path in found.items()]
+    spec = (spec or {}) | {"volumes": [*(spec or {}).get("volumes", ()), *volumes]}
+    container |= {"volumeMounts": [*container.get("volumeMounts", ()), *mounts]}
+    return pod(name, spec=spec, **container | {"command": [sys.executable, "-c", script]})

@@ -2,12 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from tests.e2e.docker_cluster.cluster import Space, pod
+from kube_actors.cluster.pki import Pki
+from tests.e2e.docker_cluster.cluster import Space, pod, python_pod
 from tests.kactl_cluster import until
 
 SERVE = "mkdir /www; echo fine >/www/ok; exec httpd -f -p 8080 -h /www"
+SERVE_TLS = """
+import http.server, ssl
+server = http.server.HTTPServer(("", 8443), http.server.SimpleHTTPRequestHandler)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("/tls/tls.crt", "/tls/tls.key")
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+# grpc.health.v1: the service "up" serves, no other does.
+SERVE_HEALTH = r"""
+import concurrent.futures, grpc
+def check(request, context):
+    return b"\x08\x01" if request == b"\n\x02up" else b"\x08\x02"
+methods = {"Check": grpc.unary_unary_rpc_method_handler(check)}
+server = grpc.server(concurrent.futures.ThreadPoolExecutor(1))
+server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("grpc.health.v1.Health", methods)])
+server.add_insecure_port("0.0.0.0:9000")
+server.start()
+server.wait_for_termination()
+"""
 FAST = {"periodSeconds": 1, "failureThreshold": 1}
 
 
@@ -38,6 +60,35 @@ def test_readiness_is_asked_in_every_way_and_its_failure_restarts_nothing(space:
     moved = next(each for each in late["conditions"] if each["type"] == "Ready")["lastTransitionTime"]
     assert moved > late["containerStatuses"][0]["state"]["running"]["startedAt"]
     for name in ways:
+        assert space.container(name)["restartCount"] == 0
+
+
+def test_https_and_grpc_are_asked_too(space: Space, tmp_path: Path) -> None:
+    # Of an authority that nobody knows, and for another name: a probe looks at no certificate.
+    tls = Pki.open(tmp_path / "pki").server_tls("web")
+    (tmp_path / "crt").write_bytes(tls.certificate)
+    (tmp_path / "key").write_bytes(tls.key)
+    space.kubectl("create", "secret", "tls", "tls", f"--cert={tmp_path / 'crt'}", f"--key={tmp_path / 'key'}")
+    secret = {"volumes": [{"name": "tls", "secret": {"secretName": "tls"}}]}
+    mounted = [{"name": "tls", "mountPath": "/tls"}]
+    https = {"httpGet": {"path": "/", "port": 8443, "scheme": "HTTPS"}} | FAST
+
+    def asked(service: str) -> Any:
+        return FAST | {"grpc": {"port": 9000, "service": service}, "failureThreshold": 20}
+
+    space.create(
+        python_pod("https", SERVE_TLS, spec=secret, volumeMounts=mounted, readinessProbe=https),
+        python_pod("up", SERVE_HEALTH, startupProbe=asked("up"), readinessProbe=asked("up")),
+        python_pod("down", SERVE_HEALTH, startupProbe=asked("up"), readinessProbe=asked("down")),
+        pod("http", SERVE, readinessProbe={"grpc": {"port": 8080}} | FAST),
+    )
+    space.wait("https")
+    space.wait("up")
+    said = 'Readiness probe failed: service unhealthy (responded with "NOT_SERVING")'
+    until(lambda: said in space.events("down", "Unhealthy"), str(space.events("down")))
+    lost = 'Readiness probe failed: timeout: failed to connect service "'
+    until(lambda: any(each.startswith(lost) for each in space.events("http", "Unhealthy")), str(space.events("http")))
+    for name in ("https", "up", "down"):
         assert space.container(name)["restartCount"] == 0
 
 

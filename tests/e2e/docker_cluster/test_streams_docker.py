@@ -13,54 +13,68 @@ import pytest
 from tests import rotated_logs
 from tests.e2e.docker_cluster.cluster import Space, pod
 from tests.e2e.lab import BUSYBOX_IMAGE
-from tests.kactl_cluster import until
+from tests.kactl_cluster import kactl, until
 
 # Whether something listens at the address that every pod is told, and whether anything would be believed.
 REACH = "nc -w 5 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT </dev/null; echo $?; "
 REACH += "nc -w 2 $POD_IP 9 </dev/null; echo $?"
 SERVE = "echo begun; mkdir /www; echo page >/www/index.html; exec httpd -f -p 8080 -h /www"
 FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode(), end='')"
-TRANSPORTS = {"websocket": "true", "spdy": "false"}
+KUBECTL = "KUBECTL_REMOTE_COMMAND_WEBSOCKETS"
+# Programs, and the ways in which they talk with the API server.
+WAYS = {
+    "websocket": ("env", f"{KUBECTL}=true", "kubectl"),
+    "spdy": ("env", f"{KUBECTL}=false", "kubectl"),
+    "grpc": kactl(),
+}
 
 
 def test_streams_of_containers_and_their_way_to_the_api_server(space: Space) -> None:
     ip = {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}}
     space.create(pod("web", SERVE, env=[ip]))
     space.wait("web")
-    assert space.kubectl("exec", "-i", "web", "--", "wc", "-c", stdin=b"x" * 3_000_000).strip() == "3000000"
     assert space.kubectl("get", "--raw", f"/api/v1/namespaces/{space.name}/pods/web:8080/proxy/") == "page\n"
     assert space.kubectl("logs", "web") == "begun\n"
     assert space.sh("web", REACH).split() == ["0", "1"]
-    with space.cluster.popen("kubectl", "-n", space.name, "port-forward", "web", ":8080") as forward:
-        assert forward.stdout is not None
-        found = re.search(rb"127.0.0.1:(\d+)", forward.stdout.readline())
-        assert found
-        for _ in range(3):
-            page = space.cluster.run(sys.executable, "-c", FETCH, f"http://127.0.0.1:{int(found[1])}/")
-            assert page.stdout == "page\n"
+    for program in (WAYS["websocket"], WAYS["grpc"]):
+        with space.cluster.popen(*program, "port-forward", "-n", space.name, "web", ":8080") as forward:
+            assert forward.stdout is not None
+            found = re.search(rb"127.0.0.1:(\d+)", forward.stdout.readline())
+            assert found
+            for _ in range(3):
+                page = space.cluster.run(sys.executable, "-c", FETCH, f"http://127.0.0.1:{int(found[1])}/")
+                assert page.stdout == "page\n"
     node = space.pod("web")["spec"]["nodeName"]
     summary = json.loads(space.cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary"))
     assert "web" in {each["podRef"]["name"] for each in summary["pods"]}
     until(lambda: "web" in space.kubectl("top", "pod", "web"))
 
 
-@pytest.mark.parametrize("websockets", TRANSPORTS.values(), ids=TRANSPORTS.keys())
-def test_commands_have_exit_codes_terminals_and_files(space: Space, tmp_path: Path, websockets: str) -> None:
+@pytest.mark.parametrize("program", WAYS.values(), ids=WAYS.keys())
+def test_commands_have_exit_codes_terminals_and_files(space: Space, tmp_path: Path, program: tuple[str, ...]) -> None:
+    def words(command: str, *rest: str) -> tuple[str, ...]:
+        return (*program, command, "-n", space.name, *rest)
+
     space.create(pod("shell", "echo begun; cat", stdin=True))
     space.wait("shell")
-    chosen = ("env", f"KUBECTL_REMOTE_COMMAND_WEBSOCKETS={websockets}", "kubectl", "-n", space.name)
-    failed = space.cluster.run(*chosen, "exec", "shell", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    failed = space.cluster.run(*words("exec", "shell", "--", "sh", "-c", "echo out; echo err >&2; exit 7"))
     assert (failed.returncode, failed.stdout) == (7, "out\n")
     assert failed.stderr.splitlines() == ["err", "command terminated with exit code 7"]
-    lost = space.cluster.run(*chosen, "exec", "shell", "--", "no-such-command")
+    through = space.cluster.run(*words("exec", "-i", "shell", "--", "wc", "-c"), stdin=b"x" * 3_000_000)
+    assert through.stdout.strip() == "3000000"
+    lost = space.cluster.run(*words("exec", "shell", "--", "no-such-command"))
     assert lost.returncode in (1, 126, 127)
     # Without stdinOnce the container's input stays open when a client's has ended, and the client stays too.
-    with space.cluster.popen(*chosen, "attach", "-i", "shell") as said:
+    with (
+        space.cluster.popen(*words("logs", "-f", "shell")) as follower,
+        space.cluster.popen(*words("attach", "-i", "shell")) as said,
+    ):
         assert said.stdin is not None
+        assert follower.stdout is not None
         said.stdin.write(b"heard\n")
         said.stdin.flush()
-        until(lambda: "heard" in space.kubectl("logs", "shell"))
-    with space.cluster.terminal(*chosen, "exec", "-it", "shell", "--", "sh") as shown:
+        assert [follower.stdout.readline() for _ in range(2)] == [b"begun\n", b"heard\n"]
+    with space.cluster.terminal(*words("exec", "-it", "shell", "--", "sh")) as shown:
         shown.until("# ")
         shown.resize(33, 101)
         shown.type("test -t 0 && echo a-terminal; until stty size | grep '33 101'; do sleep 0.1; done; exit 3\n")
@@ -70,8 +84,8 @@ def test_commands_have_exit_codes_terminals_and_files(space: Space, tmp_path: Pa
     folder = tmp_path / "there"
     folder.mkdir()
     (folder / "data").write_bytes(os.urandom(5 << 20))
-    assert space.cluster.run(*chosen, "cp", str(folder), "shell:/tmp/copied").returncode == 0
-    assert space.cluster.run(*chosen, "cp", "shell:/tmp/copied", str(tmp_path / "back")).returncode == 0
+    assert space.cluster.run(*words("cp", str(folder), "shell:/tmp/copied")).returncode == 0
+    assert space.cluster.run(*words("cp", "shell:/tmp/copied", str(tmp_path / "back"))).returncode == 0
     assert (tmp_path / "back" / "data").read_bytes() == (folder / "data").read_bytes()
 
 

@@ -63,15 +63,15 @@ class Lines:
     """Frames with times in, what the user sees out: each line once, and with `timestamps` one time before it.
 
     A line of more than 16 KiB comes in several frames, each with a time. And who follows a log over its rotation
-    may be told lines again; their times tell. (Seen of Docker 20.10, which newer engines do otherwise.)
+    may be told lines again; their times tell them apart. (Seen of Docker 20.10, which newer engines do otherwise.)
     """
 
     def __init__(self, timestamps: bool) -> None:
         self._timestamps = timestamps
         self._frame = b""
         self._within_line: dict[int, bool] = {}
-        # In the order in which they came. What comes again is at most what was read of a file that is new.
-        self._recent: dict[tuple[int, bytes], None] = {}
+        # By stream and hash of frame, in the order in which they came. What comes again was read of a file that is new.
+        self._recent: dict[tuple[int, int], None] = {}
         self.last = b""
 
     def show(self, piece: Piece) -> bytes:
@@ -80,7 +80,7 @@ class Lines:
             return b""
         frame, self._frame = self._frame, b""
         stamp, _, content = frame.partition(b" ")
-        key, within_line = (piece.stream, stamp), self._within_line.get(piece.stream, False)
+        key, within_line = (piece.stream, hash(frame)), self._within_line.get(piece.stream, False)
         if key in self._recent and not within_line:
             return b""
         self._recent[key] = None
