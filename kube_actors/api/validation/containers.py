@@ -31,7 +31,7 @@ def containers(causes: Causes, spec: Obj, volumes: Volumes, path: str) -> set[st
     seen: set[str] = set()
     for index, container in enumerate(items):
         here = f"{where}[{index}]"
-        _common(causes, container, volumes, here)
+        _common(causes, container, spec, volumes, here)
         _unique(causes, container.get("name", ""), seen, here)
         if "lifecycle" in container:
             lifecycle(causes, container["lifecycle"], spec, f"{here}.lifecycle")
@@ -47,7 +47,7 @@ def init_containers(causes: Causes, spec: Obj, volumes: Volumes, path: str, seen
     items = spec.get("initContainers") or ()
     for index, container in enumerate(items):
         here = f"{where}[{index}]"
-        _common(causes, container, volumes, here)
+        _common(causes, container, spec, volumes, here)
         sidecar = container.get("restartPolicy") == "Always"
         restart_rules(causes, container, here)
         _unique(causes, container.get("name", ""), seen, here)
@@ -68,7 +68,7 @@ def ephemeral_containers(causes: Causes, spec: Obj, volumes: Volumes, path: str,
     main |= {container.get("name") for container in spec.get("initContainers") or ()}
     for index, container in enumerate(spec.get("ephemeralContainers") or ()):
         here = f"{path}.ephemeralContainers[{index}]"
-        _common(causes, container, volumes, here)
+        _common(causes, container, spec, volumes, here)
         _unique(causes, container.get("name", ""), seen, here)
         target = container.get("targetContainerName")
         if target and target not in main:
@@ -89,7 +89,7 @@ def _unique(causes: Causes, name: str, seen: set[str], path: str) -> None:
     seen.add(name)
 
 
-def _common(causes: Causes, container: Obj, volumes: Volumes, path: str) -> None:
+def _common(causes: Causes, container: Obj, spec: Obj, volumes: Volumes, path: str) -> None:
     """What holds for containers of every sort."""
     name = container.get("name", "")
     if not name:
@@ -119,7 +119,7 @@ def _common(causes: Causes, container: Obj, volumes: Volumes, path: str) -> None
     for index, policy in enumerate(container.get("resizePolicy") or ()):
         _resize_policy(causes, policy, container["resizePolicy"][:index], f"{path}.resizePolicy", index)
     if container.get("securityContext"):
-        container_security(causes, container["securityContext"], f"{path}.securityContext")
+        container_security(causes, container["securityContext"], spec, f"{path}.securityContext")
 
 
 _RESIZED, _RESIZE_POLICIES = ("cpu", "memory"), ("NotRequired", "RestartContainer")

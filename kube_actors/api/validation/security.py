@@ -67,8 +67,8 @@ def apparmor(causes: Causes, context: Obj, path: str) -> None:
         _profile(causes, context["appArmorProfile"], f"{path}.appArmorProfile", "AppArmor", _PROFILES)
 
 
-def container_security(causes: Causes, context: Obj, path: str) -> None:
-    """The security context of a container."""
+def container_security(causes: Causes, context: Obj, spec: Obj, path: str) -> None:
+    """The security context of a container of a pod with that spec."""
     privileged = context.get("privileged")
     if privileged and not SETTINGS.allow_privileged:
         causes.forbidden(f"{path}.privileged", "disallowed by cluster policy")
@@ -76,6 +76,8 @@ def container_security(causes: Causes, context: Obj, path: str) -> None:
     _identity(causes, context, "runAsGroup", path)
     if "procMount" in context and context["procMount"] not in ("Default", "Unmasked"):
         causes.unsupported(f"{path}.procMount", context["procMount"], ("Default", "Unmasked"))
+    if context.get("procMount") == "Unmasked" and spec.get("hostUsers") is not False:
+        causes.invalid(f"{path}.procMount", "Unmasked", "`hostUsers` must be false to use `Unmasked`")
     profiles(causes, context, path)
     if context.get("allowPrivilegeEscalation") is False:
         if privileged:

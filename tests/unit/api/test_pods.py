@@ -258,6 +258,15 @@ LABEL = (
         ({"hostNetwork": True, "securityContext": {"sysctls": [{"name": "net.core.somaxconn", "value": "1"}]}},
          ['spec.securityContext.sysctls[0].name: Invalid value: "net.core.somaxconn": may not be specified when '
           "'hostNetwork' is true"]),
+        (container(securityContext={"procMount": "Unmasked"}),
+         [f'{HERE}.securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`']),
+        ({"hostUsers": False, **container(securityContext={"procMount": "Unmasked"})}, []),
+        ({"hostUsers": True, "initContainers": [
+            {"name": "i", "image": "x", "securityContext": {"procMount": "Unmasked"}},
+        ]}, [
+            'spec.initContainers[0].securityContext.procMount: Invalid value: "Unmasked": `hostUsers` must be false to '
+            "use `Unmasked`",
+        ]),
         ({"topologySpreadConstraints": [
             {"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule", "matchLabelKeys": ["k"]},
             {"maxSkew": 1, "topologyKey": "z", "whenUnsatisfiable": "DoNotSchedule"},
