@@ -123,6 +123,9 @@ class Executor:
             spec = sandbox_spec(pod, parts.config, parts.host_resolver, ip, action.attempt, devices)
             await parts.runtime.run_sandbox(spec)
             memory.whole = spec.limits
+            if action.attempt == 0:
+                for reason, message in parts.runtime.shortcomings(spec):
+                    parts.events.pod(pod, WARNING, reason, message)
         except RuntimeFailure as error:
             # Whatever was wrong with it, the next attempt has another address.
             parts.addresses.release(str(pod["metadata"]["uid"]))

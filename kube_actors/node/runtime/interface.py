@@ -318,8 +318,8 @@ class Runtime(Protocol):
         """Remove what pods have left behind outside of sandboxes and containers, but for those of these uids."""
         ...
 
-    def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
-        """(reason, message) of what the container asks for and does not get here, for events of the pod."""
+    def shortcomings(self, spec: SandboxSpec | ContainerSpec) -> Sequence[tuple[str, str]]:
+        """(reason, message) of what a pod as a whole or a container asks for and does not get here, for its events."""
         ...
 
     def sees(self, folder: Path) -> bool:

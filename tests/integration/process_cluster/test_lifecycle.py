@@ -318,13 +318,14 @@ def test_a_root_of_its_own_from_a_tar(cluster: ProcessCluster, space: Space, tmp
 def test_what_is_not_here_is_told(space: Space) -> None:
     web = container(SLEEP, image="registry.example.com/web:1", securityContext={"readOnlyRootFilesystem": True})
     space.create(
-        pod("ignored", web),
+        pod("ignored", web, securityContext={"sysctls": [{"name": "net.ipv4.tcp_syncookies", "value": "0"}]}),
         pod("nothing", {"name": "c", "image": "web:1"}),
         pod("missing", container(SLEEP, image="/no/such.tar")),
         pod("absent", {"name": "c", "image": "host", "command": ["/no/such/program"]}, restartPolicy="Never"),
     )
     space.wait("ignored")
     until(lambda: any("is ignored" in each for each in space.events("ignored", "ImageIgnored")))
+    assert any("net.ipv4.tcp_syncookies not set" in each for each in space.events("ignored", "SysctlsIgnored"))
     until(lambda: space.container("nothing")["state"].get("waiting", {}).get("reason") == "CreateContainerError")
     assert "has no command" in space.container("nothing")["state"]["waiting"]["message"]
     reasons = ("ErrImagePull", "ImagePullBackOff")

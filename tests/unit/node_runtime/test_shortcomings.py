@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kube_actors.node.runtime.interface import ContainerSpec, Limits, Security
-from kube_actors.node.runtime.process.plan import has_recursive_attributes, shortcomings
+from kube_actors.node.runtime.interface import ContainerSpec, Limits, SandboxSpec, Security
+from kube_actors.node.runtime.process.plan import has_recursive_attributes, shortcomings, shortcomings_of_pod
 
 
 def told(spec: ContainerSpec, mode: str = "root", euid: int = 0, kernel: str = "6.1.0-13-amd64") -> list[str]:
@@ -28,6 +28,14 @@ def test_what_cannot_is() -> None:
     assert told(read_only, kernel="5.10.0") == told(read_only, "none")
     assert "not read-only" in told(read_only, "none")[0]
     assert "capabilities" in told(ContainerSpec("c", "host", security=Security(drop_capabilities=("ALL",))))[0]
+
+
+def test_sysctls_of_a_pod_would_be_the_machines() -> None:
+    sysctls = (("net.ipv4.tcp_syncookies", "0"), ("kernel.shm_rmid_forced", "1"))
+    ((reason, text),) = shortcomings_of_pod(SandboxSpec("n", "p", "u", "h", sysctls=sysctls))
+    assert reason == "SysctlsIgnored"
+    assert text.endswith(": net.ipv4.tcp_syncookies, kernel.shm_rmid_forced not set")
+    assert shortcomings_of_pod(SandboxSpec("n", "p", "u", "h")) == []
 
 
 def test_kernels_are_told_by_their_first_two_numbers() -> None:

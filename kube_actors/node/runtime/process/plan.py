@@ -176,6 +176,14 @@ def shortcomings(
     return found
 
 
+def shortcomings_of_pod(spec: SandboxSpec) -> list[tuple[str, str]]:
+    """What of the pod as a whole cannot be had: its sysctls would be the machine's, whose network and IPC it has."""
+    if not spec.sysctls:
+        return []
+    names = ", ".join(name for name, _ in spec.sysctls)
+    return [("SysctlsIgnored", f"The process runtime has no network and IPC of the pod's own: {names} not set")]
+
+
 def has_recursive_attributes(kernel: str) -> bool:
     """Linux 5.12 and later make a whole tree read-only at once."""
     numbers = [int(part) for part in re.findall(r"\d+", kernel)[:2]]

@@ -190,7 +190,9 @@ class ProcessRuntime:
 
     # Containers
 
-    def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
+    def shortcomings(self, spec: SandboxSpec | ContainerSpec) -> Sequence[tuple[str, str]]:
+        if isinstance(spec, SandboxSpec):
+            return plan.shortcomings_of_pod(spec)
         return plan.shortcomings(spec, self._mode, os.geteuid(), limited=self._groups is not None)
 
     def sees(self, folder: Path) -> bool:

@@ -106,7 +106,7 @@ class SimulatedRuntime:
 
     # Containers
 
-    def shortcomings(self, spec: ContainerSpec) -> Sequence[tuple[str, str]]:
+    def shortcomings(self, spec: SandboxSpec | ContainerSpec) -> Sequence[tuple[str, str]]:
         return ()
 
     def sees(self, folder: Path) -> bool:
