@@ -47,6 +47,9 @@ class Recorder(Protocol):
     def event(self, obj: Obj, type: str, reason: str, message: str, *, action: str = "", field_path: str = "") -> None:
         """See `EventRecorder.event`."""
 
+    def of(self, component: str) -> Recorder:
+        """The same recorder, for what another component of the process says."""
+
 
 class EventRecorder:
     """Records Events of one component, or with `on` of it on several hosts, or with `of` of several components.
@@ -174,6 +177,9 @@ class _Source:
     recorder: EventRecorder
     component: str
     host: str
+
+    def of(self, component: str) -> Recorder:
+        return _Source(self.recorder, component, self.host)
 
     def event(self, obj: Obj, type: str, reason: str, message: str, *, action: str = "", field_path: str = "") -> None:
         involved = _involved(obj, field_path)

@@ -67,10 +67,13 @@ class UpdateStatus:
 
 @dataclass(frozen=True, slots=True)
 class RecordEvent:
+    """`source`: the component that says so, where that is not the controller itself."""
+
     obj: Obj
     type: str
     reason: str
     message: str
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,13 +22,14 @@ from kube_actors.api import Obj
 from kube_actors.api.errors import ApiError, Conflict, KubeActorsError
 from kube_actors.api.meta import key_of
 from kube_actors.api.resources import Resource
+from kube_actors.client.events import Recorder
 from kube_actors.client.indexer import IndexFunction
 from kube_actors.client.informer import Informer, InformerFactory
 from kube_actors.client.interface import Client
 from kube_actors.client.workqueue import RateLimiter, WorkQueue
 from kube_actors.controllers.actions import Action
 from kube_actors.controllers.config import ControllerConfig
-from kube_actors.controllers.executor import Executor, Recorder, Report
+from kube_actors.controllers.executor import Executor, Report
 from kube_actors.controllers.metrics import Counters
 
 log = structlog.get_logger(__name__)

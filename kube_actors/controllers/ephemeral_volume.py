@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from kube_actors.api import Obj
-from kube_actors.api.meta import controller_ref, is_deleting, key_of, make_key, namespace_of
+from kube_actors.api.errors import AlreadyExists
+from kube_actors.api.meta import controller_ref, is_deleting, key_of, make_key, name_of, namespace_of
 from kube_actors.api.resources import PODS
 from kube_actors.api.volumes import CLAIMS, claim_name, is_made_for
-from kube_actors.controllers.actions import WARNING, CreateObject, RecordEvent
-from kube_actors.controllers.base import Context, Controller, On, is_namespace_terminating
+from kube_actors.controllers.actions import WARNING, CreateObject
+from kube_actors.controllers.base import Context, Controller, NotYet, On, is_namespace_terminating
 
 
 def claim_for(pod: Obj, volume: Obj) -> Obj:
@@ -52,17 +53,22 @@ class EphemeralVolumeController(Controller):
         if pod is None or is_deleting(pod):
             return
         for volume in pod["spec"].get("volumes") or ():
-            if volume.get("ephemeral") is not None:
-                await self._ensure(key, pod, volume)
+            if volume.get("ephemeral") is not None and (problem := await self._ensure(key, pod, volume)):
+                text = f"ephemeral volume {volume['name']}: {problem}"
+                self.context.recorder.event(pod, WARNING, "FailedBinding", text)
+                raise NotYet(text)
 
-    async def _ensure(self, key: str, pod: Obj, volume: Obj) -> None:
+    async def _ensure(self, key: str, pod: Obj, volume: Obj) -> str:
+        """Why there is no claim; empty where there is one, or need be none."""
         wanted = claim_for(pod, volume)
         present = self.claims.get(key_of(wanted))
         if present is None:
-            # AlreadyExists: the cache is behind, or the name is somebody else's; the next look tells.
-            report = await self.perform(key, [CreateObject(CLAIMS, wanted)])
-            if not is_namespace_terminating(report.error):
-                report.raise_error()
+            error = (await self.perform(key, [CreateObject(CLAIMS, wanted)])).error
+            if isinstance(error, AlreadyExists):
+                # The cache is behind, or the name is somebody else's; the next look tells.
+                raise error
+            if error is not None and not is_namespace_terminating(error):
+                return f"create PVC {name_of(wanted)}: {error}"
         elif not is_made_for(present, pod):
-            text = f"PVC {key_of(wanted)} was not created for pod {key_of(pod)} (pod is not owner)"
-            await self.perform(key, [RecordEvent(pod, WARNING, "EphemeralVolumeConflict", text)])
+            return f"PVC {key_of(wanted)} was not created for pod {key_of(pod)} (pod is not owner)"
+        return ""

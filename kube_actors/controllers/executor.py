@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError, NotFound
 from kube_actors.api.meta import namespace_of
+from kube_actors.client.events import Recorder
 from kube_actors.client.interface import Client
 from kube_actors.controllers.actions import (
     Action,
@@ -27,11 +27,6 @@ from kube_actors.controllers.metrics import ControllerCounters
 
 # The field manager of everything that controllers write.
 MANAGER = "kube-controller-manager"
-
-
-class Recorder(Protocol):
-    def event(self, obj: Obj, type: str, reason: str, message: str) -> None:
-        """Record an event about `obj`; never blocks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +77,8 @@ class Executor:
             if report.error is not None:
                 report.skipped += 1
             elif isinstance(action, RecordEvent):
-                self._recorder.event(action.obj, action.type, action.reason, action.message)
+                recorder = self._recorder.of(action.source) if action.source else self._recorder
+                recorder.event(action.obj, action.type, action.reason, action.message)
             elif isinstance(action, Requeue):
                 earlier = report.requeue_after
                 report.requeue_after = action.after if earlier is None else min(earlier, action.after)

@@ -65,7 +65,7 @@ class PodControl:
             # No result: it was gone already, so no event will come for it.
             if outcome.result is None:
                 self._expectations.deletion_observed(key, action.uid)
-        await self._executor.run(self._deletion_events(owner, pods, report))
+        await self._executor.run(deletion_events(owner, pods, report))
         return report
 
     def _creation_events(self, owner: Obj, report: Report) -> list[Action]:
@@ -78,11 +78,13 @@ class PodControl:
                 events.append(RecordEvent(owner, WARNING, "FailedCreate", f"Error creating: {outcome.error}"))
         return events
 
-    def _deletion_events(self, owner: Obj, pods: Sequence[DeleteObject], report: Report) -> list[Action]:
-        events: list[Action] = []
-        for action, outcome in zip(pods, report.outcomes, strict=True):
-            if outcome.error is None:
-                events.append(RecordEvent(owner, NORMAL, "SuccessfulDelete", f"Deleted pod: {action.name}"))
-            else:
-                events.append(RecordEvent(owner, WARNING, "FailedDelete", f"Error deleting: {outcome.error}"))
-        return events
+
+def deletion_events(owner: Obj, pods: Sequence[DeleteObject], report: Report) -> list[Action]:
+    """What to tell of deletions; nothing of a pod that was gone already."""
+    events: list[Action] = []
+    for action, outcome in zip(pods, report.outcomes, strict=True):
+        if outcome.error is not None:
+            events.append(RecordEvent(owner, WARNING, "FailedDelete", f"Error deleting: {outcome.error}"))
+        elif outcome.result is not None:
+            events.append(RecordEvent(owner, NORMAL, "SuccessfulDelete", f"Deleted pod: {action.name}"))
+    return events

@@ -40,6 +40,12 @@ class CronJobController(Controller):
         jobs = list(self.jobs.by_index(CONTROLLER, uid_of(owner)))
         for job in history.surplus(owner, jobs):
             await self._delete(owner, namespace_of(job), name_of(job), uid_of(job))
+        if any(history.is_unexpected(owner, job) for job in jobs):
+            try:
+                # The cache may be behind our own last write.
+                owner = await self.client.get(CRON_JOBS, name_of(owner), namespace_of(owner))
+            except NotFound:
+                return
         status, events = history.observe(owner, jobs, await self._gone(owner, jobs))
         await self.executor.run(events)
         owner = await self._write(owner, status)

@@ -29,6 +29,12 @@ def reference(job: Obj) -> Obj:
     }
 
 
+def is_unexpected(owner: Obj, job: Obj) -> bool:
+    """Whether it runs, and the active list does not know of it."""
+    active = {ref.get("uid") for ref in (owner.get("status") or {}).get("active") or ()}
+    return not end_of(job) and uid_of(job) not in active
+
+
 def observe(owner: Obj, jobs: Iterable[Obj], gone: Iterable[str]) -> tuple[Obj, list[RecordEvent]]:
     """(the status after a look at the Jobs, what to tell). `gone`: uids of active Jobs that are no more."""
     status: Obj = dict(owner.get("status") or {})
@@ -40,7 +46,7 @@ def observe(owner: Obj, jobs: Iterable[Obj], gone: Iterable[str]) -> tuple[Obj, 
             del active[uid]
             text = f"Saw completed job: {name_of(job)}, condition: {end}"
             events.append(RecordEvent(owner, NORMAL, "SawCompletedJob", text))
-        elif uid not in active and not end:
+        elif is_unexpected(owner, job):
             text = f"Saw a job that the controller did not create or forgot: {name_of(job)}"
             events.append(RecordEvent(owner, WARNING, "UnexpectedJob", text))
         if end == COMPLETE:

@@ -51,7 +51,7 @@ def plan(owner: Obj, now: float) -> Plan:
     if due.last is None or _started(owner, due.last):
         return Plan(events=tuple(events), look_again=again)
     if _too_late(owner, due.last, now):
-        when = dt.datetime.fromtimestamp(due.last, zone).strftime("%a, %d %b %Y %H:%M:%S %z")
+        when = dt.datetime.fromtimestamp(due.last, dt.UTC).strftime("%a, %d %b %Y %H:%M:%S %z")
         events.append(RecordEvent(owner, WARNING, "MissSchedule", f"Missed scheduled time to start a job: {when}"))
         return Plan(events=tuple(events), look_again=again)
     active = tuple((owner.get("status") or {}).get("active") or ())

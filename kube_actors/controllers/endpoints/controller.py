@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kube_actors.api import Obj
-from kube_actors.api.errors import AlreadyExists
+from kube_actors.api.errors import AlreadyExists, Conflict
 from kube_actors.api.meta import annotations_of, key_of, labels_of, name_of, namespace_of, uid_of
 from kube_actors.api.resources import ENDPOINTS, PODS, SERVICES
-from kube_actors.controllers.actions import DeleteObject
+from kube_actors.controllers.actions import WARNING, CreateObject, DeleteObject, UpdateObject
 from kube_actors.controllers.base import Context, Controller, On, is_namespace_terminating
 from kube_actors.controllers.endpoints.membership import is_managed, selects
 from kube_actors.controllers.endpoints.plan import MANAGED_BY, MANAGER, plan
 from kube_actors.controllers.endpoints.pod_handler import PodHandler
+from kube_actors.controllers.executor import Outcome
 
 LEADER = "control-plane.alpha.kubernetes.io/leader"
 
@@ -43,8 +46,22 @@ class EndpointsController(Controller):
         if isinstance(report.error, AlreadyExists):
             # Ours, of a moment ago; its event enqueues the key again.
             return
-        if not is_namespace_terminating(report.error):
-            report.raise_error()
+        if report.error is None or is_namespace_terminating(report.error):
+            return
+        self._tell_refusal(key, report.outcomes)
+        raise report.error
+
+    def _tell_refusal(self, key: str, outcomes: Sequence[Outcome]) -> None:
+        for each in outcomes:
+            # A conflict is no refusal: the cache was behind.
+            if each.error is None or isinstance(each.error, Conflict):
+                continue
+            if isinstance(each.action, CreateObject):
+                text = f"Failed to create endpoint for service {key}: {each.error}"
+                self.context.recorder.event(each.action.obj, WARNING, "FailedToCreateEndpoint", text)
+            elif isinstance(each.action, UpdateObject):
+                text = f"Failed to update endpoint {key}: {each.error}"
+                self.context.recorder.event(each.action.obj, WARNING, "FailedToUpdateEndpoint", text)
 
     async def _service_gone(self, key: str, present: Obj | None) -> None:
         if present is None or labels_of(present).get(MANAGED_BY) != MANAGER or LEADER in annotations_of(present):

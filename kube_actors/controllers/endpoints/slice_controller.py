@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kube_actors.api import Obj
+from kube_actors.api.errors import Conflict
 from kube_actors.api.meta import is_deleting, labels_of, make_key, name_of, namespace_of
 from kube_actors.api.resources import ENDPOINT_SLICES, NODES, PODS, SERVICES
-from kube_actors.controllers.actions import AllAtOnce
+from kube_actors.controllers.actions import WARNING, AllAtOnce
 from kube_actors.controllers.base import Context, Controller, On, is_namespace_terminating
 from kube_actors.controllers.endpoints.membership import is_managed, selects
 from kube_actors.controllers.endpoints.pod_handler import PodHandler
@@ -27,6 +28,7 @@ class EndpointSliceController(Controller):
     """Its slices are marked with its managed-by label and are the garbage collector's once their Service is gone."""
 
     name = "endpointslice"
+    event_source = "endpoint-slice-controller"
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -79,9 +81,9 @@ class EndpointSliceController(Controller):
             return
         pods = [pod for pod in self.pods.list(namespace_of(service)) if selects(service, pod)]
         mine = [each for each in self.slices.by_index(SERVICE_INDEX, key) if labels_of(each).get(MANAGED_BY) == MANAGER]
-        await self._apply(key, plan(service, pods, mine, self.nodes.get))
+        await self._apply(key, service, plan(service, pods, mine, self.nodes.get))
 
-    async def _apply(self, key: str, changes: SlicePlan) -> None:
+    async def _apply(self, key: str, service: Obj, changes: SlicePlan) -> None:
         if changes.create:
             self.expectations.expect_creations(key, len(changes.create))
         if not changes.empty:
@@ -89,5 +91,9 @@ class EndpointSliceController(Controller):
             created = report.outcomes[: len(changes.create)]
             failed = sum(1 for outcome in created if outcome.error is not None)
             self.expectations.creation_observed(key, failed)
-            if not is_namespace_terminating(report.error):
-                report.raise_error()
+            if report.error is None or is_namespace_terminating(report.error):
+                return
+            if not isinstance(report.error, Conflict):
+                text = f"Error updating Endpoint Slices for Service {key}: {report.error}"
+                self.context.recorder.event(service, WARNING, "FailedToUpdateEndpointSlices", text)
+            raise report.error

@@ -161,7 +161,7 @@ class GarbageCollectorController(Controller):
         known = self.graph.get(identity.uid)
         if resource.namespaced and not dependent.namespaced:
             # A cluster-scoped object cannot be owned from within a namespace; guessing would delete it.
-            text = f"ownerRef [{_describe(identity)}] is namespaced, but the object is cluster-scoped"
+            text = f"ownerRef {_describe(identity)} is namespaced, but the object is cluster-scoped"
             await self._complain(obj, text)
             return Owner.SOLID
         if self.graph.is_absent(identity):
@@ -169,7 +169,7 @@ class GarbageCollectorController(Controller):
         owner = await self._live(resource, identity)
         if owner is None:
             if known is not None and not known.virtual and known.identity.namespace not in ("", namespace_of(obj)):
-                text = f'ownerRef [{_describe(identity)}] does not exist in namespace "{namespace_of(obj)}"'
+                text = f'ownerRef {_describe(identity)} does not exist in namespace "{namespace_of(obj)}"'
                 await self._complain(obj, text)
             else:
                 self.graph.note_absent(identity)
@@ -205,7 +205,8 @@ def _placed(identity: Identity, resource: Resource) -> Identity:
 
 
 def _describe(identity: Identity) -> str:
-    return f"{identity.api_version}/{identity.kind}, namespace: {identity.namespace}, name: {identity.name}"
+    kind = f"{identity.api_version}/{identity.kind}"
+    return f"[{kind}, namespace: {identity.namespace}, name: {identity.name}, uid: {identity.uid}]"
 
 
 @dataclass(frozen=True, slots=True)

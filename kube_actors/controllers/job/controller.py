@@ -34,7 +34,7 @@ from kube_actors.controllers.job.counting import Counted, View, count
 from kube_actors.controllers.job.deciding import completed, decide, is_complete, started_at
 from kube_actors.controllers.job.managing import Change, plan_pods
 from kube_actors.controllers.job.pods import FINALIZER, finalizer_removal, has_finalizer, is_suspended
-from kube_actors.controllers.pod_control import PodControl
+from kube_actors.controllers.pod_control import PodControl, deletion_events
 from kube_actors.controllers.pods import is_ready
 from kube_actors.controllers.statuses import same_status
 
@@ -223,9 +223,7 @@ class _Sync:
         pods = self.counts.active
         deletions = tuple(_delete(pod) for pod in pods)
         report = await self.controller.executor.run([AllAtOnce(deletions)] if deletions else [])
-        for pod, outcome in zip(pods, report.outcomes, strict=True):
-            if outcome.error is None:
-                self._event(NORMAL, "SuccessfulDelete", f"Deleted pod: {name_of(pod)}")
+        await self.controller.executor.run(deletion_events(self.job, deletions, report))
         gone = self.running.deleted(pods, report)
         return over if gone == len(pods) and self.may_act else None
 

@@ -8,10 +8,9 @@ from kube_actors.api.meta import condition, get_path, is_deleting, labels_of, na
 from kube_actors.api.resources import LEASES, NODES, PODS
 from kube_actors.controllers.actions import (
     NORMAL,
-    Action,
+    WARNING,
     AllAtOnce,
     PatchObject,
-    RecordEvent,
     UpdateStatus,
 )
 from kube_actors.controllers.base import Context, Controller, On
@@ -114,6 +113,9 @@ class NodeLifecycleController(Controller):
             return node
         report = await self.perform(key, [UpdateStatus(NODES, node | {"status": status | {"conditions": unknown}})])
         report.raise_error()
+        if (condition(node, "Ready") or {}).get("status") == "True":
+            text = f"Node {key} status is now: NodeNotReady"
+            self.context.recorder.event(_about(node), NORMAL, "NodeNotReady", text)
         return report.results[0]
 
     async def _label(self, key: str, node: Obj) -> None:
@@ -131,9 +133,10 @@ class NodeLifecycleController(Controller):
         change = str(ready.get("lastTransitionTime") or "")
         if taints.health_taint(node) is None or self._marked.get(key) == change:
             return
-        event: Action = RecordEvent(_about(node), NORMAL, "NodeNotReady", f"Node {key} status is now: NodeNotReady")
         marks = [mark for pod in self.pods.by_index(NODE, key) for mark in pod_not_ready(pod, now)]
-        report = await self.perform(key, [AllAtOnce(tuple(marks)), event])
+        report = await self.perform(key, [AllAtOnce(tuple(marks))])
+        for pod in report.results:
+            self.context.recorder.event(pod, WARNING, "NodeNotReady", "Node is not ready")
         errors = [each.error for each in report.outcomes if each.error and not isinstance(each.error, NotFound)]
         if errors:
             raise errors[0]

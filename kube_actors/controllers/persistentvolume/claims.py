@@ -110,8 +110,7 @@ def _find(claim: Obj, world: World) -> list[Action]:
 def _provision(claim: Obj, storage_class: Obj, world: World) -> list[Action]:
     name = str(storage_class.get("provisioner") or "")
     if name == NO_PROVISIONER:
-        text = "no persistent volumes available for this claim and no storage class is set"
-        return [RecordEvent(claim, NORMAL, "FailedBinding", text)]
+        return [RecordEvent(claim, WARNING, "ProvisioningFailed", f"no volume plugin matched name: {name}")]
     wanted = {PROVISIONER: name, BETA_PROVISIONER: name}
     annotations = annotations_of(claim)
     if any(annotations.get(key) != value for key, value in wanted.items()):

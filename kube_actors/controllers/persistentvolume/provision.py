@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from kube_actors.api import Obj
-from kube_actors.api.meta import annotations_of, get_path, labels_of, name_of, uid_of
+from kube_actors.api.meta import annotations_of, get_path, key_of, labels_of, name_of, uid_of
 from kube_actors.api.volumes import (
     CLAIMS,
     DATA_FINALIZER,
@@ -67,10 +67,15 @@ def plan_provision(
     problem = _problem(claim, storage_class, provisioner, where)
     if problem:
         text = f'failed to provision volume with StorageClass "{class_of(claim)}": {problem}'
-        return [RecordEvent(claim, WARNING, "ProvisioningFailed", text)]
+        return [RecordEvent(claim, WARNING, "ProvisioningFailed", text, provisioner.name)]
     volume = _volume(claim, storage_class, provisioner, where)
-    text = f"Successfully provisioned volume {name_of(volume)}"
-    return [CreateObject(VOLUMES, volume), RecordEvent(claim, NORMAL, "ProvisioningSucceeded", text)]
+    begun = f'External provisioner is provisioning volume for claim "{key_of(claim)}"'
+    done = f"Successfully provisioned volume {name_of(volume)}"
+    return [
+        RecordEvent(claim, NORMAL, "Provisioning", begun, provisioner.name),
+        CreateObject(VOLUMES, volume),
+        RecordEvent(claim, NORMAL, "ProvisioningSucceeded", done, provisioner.name),
+    ]
 
 
 def _problem(claim: Obj, storage_class: Obj, provisioner: Provisioner, node: Obj | None) -> str:

@@ -11,7 +11,7 @@ from kube_actors.api.meta import get_path, is_deleting, labels_of, make_key, nam
 from kube_actors.api.resources import PODS, Resource, builtin
 from kube_actors.api.selectors import LabelSelector
 from kube_actors.client.informer import Informer
-from kube_actors.controllers.actions import WARNING, CreateObject, UpdateStatus
+from kube_actors.controllers.actions import UpdateStatus
 from kube_actors.controllers.base import Context, Controller, NotYet, is_namespace_terminating
 from kube_actors.controllers.claiming import claim_all
 from kube_actors.controllers.dependents import DependentHandler
@@ -22,6 +22,7 @@ from kube_actors.controllers.indexes import CONTROLLER, OWNED, orphans_of
 from kube_actors.controllers.statefulset.claims import CLAIMS
 from kube_actors.controllers.statefulset.identity import is_member, revision_of
 from kube_actors.controllers.statefulset.plan import View, plan
+from kube_actors.controllers.statefulset.refusals import refusal_events
 from kube_actors.controllers.statefulset.status import Revisions, plan_status
 from kube_actors.controllers.statuses import same_status
 
@@ -67,7 +68,7 @@ class StatefulSetController(Controller):
 
         planned = plan(View(owner, tuple(pods), revisions, find, self.clock.now()))
         report = await self.perform(key, planned.actions)
-        self._report_refusal(owner, report)
+        await self._report_refusals(owner, report)
         given_up = planned.given_up if report.error is None else 0
         await self._write_status(owner, pods, revisions, given_up)
         await self._trim(owner, history, pods, revisions)
@@ -97,19 +98,11 @@ class StatefulSetController(Controller):
         found = next((each for each in history if name_of(each) == current), update)
         return Revisions(found, update, collisions)
 
-    def _report_refusal(self, owner: Obj, report: Report) -> None:
-        failed = next((each for each in report.outcomes if each.error is not None), None)
-        if failed is None or isinstance(failed.error, AlreadyExists) or is_namespace_terminating(failed.error):
-            return
-        if isinstance(failed.action, CreateObject):
-            verb, reason, name = "create", "FailedCreate", name_of(failed.action.obj)
-        else:
-            verb, reason = "delete", "FailedDelete"
-            name = getattr(failed.action, "name", "")
-        if getattr(failed.action, "resource", None) is not PODS:
-            return
-        text = f"{verb} Pod {name} in StatefulSet {name_of(owner)} failed error: {failed.error}"
-        self.context.recorder.event(owner, WARNING, reason, text)
+    async def _report_refusals(self, owner: Obj, report: Report) -> None:
+        for each in report.outcomes:
+            error = each.error
+            if error is not None and not isinstance(error, AlreadyExists) and not is_namespace_terminating(error):
+                await self.executor.run(refusal_events(owner, each.action, error))
 
     async def _write_status(self, owner: Obj, pods: Sequence[Obj], revisions: Revisions, given_up: int) -> None:
         status = plan_status(owner, pods, revisions, self.clock.now(), given_up=given_up)

@@ -141,7 +141,8 @@ class _Sync:
         if new_claims:
             self._do(AllAtOnce(tuple(new_claims)))
         if creations:
-            self._do(SlowStart(tuple(creations)), *(_created(self.owner, each.obj) for each in creations))
+            told = [_told(self.owner, "create", name_of(each.obj)) for each in creations]
+            self._do(SlowStart(tuple(creations)), *told)
         for pod in self.condemned:
             self._do(*self._owner_patches(pod))
         for pod in self.condemned:
@@ -203,13 +204,12 @@ class _Sync:
         if not identity.has_identity(self.owner, pod):
             patch = identity.identity_patch(pod)
             if patch.patch["metadata"]["labels"].items() - (pod["metadata"].get("labels") or {}).items():
-                patches.append(patch)
+                patches += [patch, _told(self.owner, "update", name_of(pod))]
         return patches
 
     def _deletion(self, pod: Obj) -> list[Action]:
         delete = DeleteObject(PODS, namespace_of(pod), name_of(pod), uid=uid_of(pod))
-        text = f"delete Pod {name_of(pod)} in StatefulSet {name_of(self.owner)} successful"
-        return [delete, RecordEvent(self.owner, NORMAL, "SuccessfulDelete", text)]
+        return [delete, _told(self.owner, "delete", name_of(pod))]
 
 
 def _with_events(owner: Obj, creation: list[CreateObject]) -> list[Action]:
@@ -218,9 +218,9 @@ def _with_events(owner: Obj, creation: list[CreateObject]) -> list[Action]:
     for each in creation[:-1]:
         text = f"create Claim {name_of(each.obj)} Pod {name_of(pod)} in StatefulSet {name_of(owner)} success"
         actions += [each, RecordEvent(owner, NORMAL, "SuccessfulCreate", text)]
-    return [*actions, creation[-1], _created(owner, pod)]
+    return [*actions, creation[-1], _told(owner, "create", name_of(pod))]
 
 
-def _created(owner: Obj, pod: Obj) -> RecordEvent:
-    text = f"create Pod {name_of(pod)} in StatefulSet {name_of(owner)} successful"
-    return RecordEvent(owner, NORMAL, "SuccessfulCreate", text)
+def _told(owner: Obj, verb: str, pod: str) -> RecordEvent:
+    text = f"{verb} Pod {pod} in StatefulSet {name_of(owner)} successful"
+    return RecordEvent(owner, NORMAL, f"Successful{verb.title()}", text)

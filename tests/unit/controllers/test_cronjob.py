@@ -275,6 +275,17 @@ async def test_a_stale_cache_starts_no_job_twice(server: Any, run: Any, of: Any)
     created = [key for _, plural, key in server.changes("create") if plural == JOBS.qualified]
     assert len(created) == len(set(created))
     assert len(created) >= 5
+    # The cache does not show the status that names it yet.
+    assert "UnexpectedJob" not in reasons(server)
+
+
+@virtual
+async def test_a_job_of_somebody_else_is_told(server: Any, run: Any, of: Any) -> None:
+    owner = server.put(cron_job(of, "0 0 1 1 *"))
+    server.put(of("Job", "stranger", owner=owner))
+    await run(CronJobController)
+    text = "Saw a job that the controller did not create or forgot: stranger"
+    assert text in {event["message"] for event in server.objects(EVENTS)}
 
 
 @virtual

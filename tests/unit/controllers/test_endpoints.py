@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kube_actors.api import Obj
+from kube_actors.api import Obj, errors
 from kube_actors.api.meta import labels_of, name_of
-from kube_actors.api.resources import ENDPOINT_SLICES, ENDPOINTS, PODS, SERVICES
+from kube_actors.api.resources import ENDPOINT_SLICES, ENDPOINTS, EVENTS, PODS, SERVICES
 from kube_actors.controllers.endpoints import plan as endpoints_plan
 from kube_actors.controllers.endpoints import slices
 from kube_actors.controllers.endpoints.controller import EndpointsController
@@ -266,6 +266,26 @@ async def test_both_follow_the_pods_of_a_service(server: Any, run: Any, of: Any)
     await asyncio.sleep(1)
     (only,) = server.objects(ENDPOINT_SLICES)
     assert [each["targetRef"]["name"] for each in only["endpoints"]] == ["p2"]
+
+
+@pytest.mark.looptime
+async def test_what_is_refused_is_told(server: Any, run: Any, of: Any) -> None:
+    for resource in (ENDPOINTS, ENDPOINT_SLICES):
+        server.fail("create", resource, errors.Forbidden("no"), times=1)
+    server.put(service())
+    await run(EndpointsController, EndpointSliceController)
+    server.fail("update", ENDPOINTS, errors.Forbidden("not that"), times=1)
+    server.put(pod(1))
+    await asyncio.sleep(2)
+    told = {(event["source"]["component"], event["reason"], event["message"]) for event in server.objects(EVENTS)}
+    assert told == {
+        ("endpoint-controller", "FailedToCreateEndpoint", "Failed to create endpoint for service default/web: no"),
+        ("endpoint-controller", "FailedToUpdateEndpoint", "Failed to update endpoint default/web: not that"),
+        (
+            "endpoint-slice-controller", "FailedToUpdateEndpointSlices",
+            "Error updating Endpoint Slices for Service default/web: no",
+        ),
+    }  # fmt: skip
 
 
 @pytest.mark.looptime

@@ -145,7 +145,10 @@ async def test_a_reference_into_another_namespace_is_no_owner_and_is_told(server
     await asyncio.sleep(2)
     assert server.objects(PODS) == []
     assert names(server, CONFIGMAPS) == ["far"]
-    assert "OwnerRefInvalidNamespace" in {event["reason"] for event in server.objects(EVENTS)}
+    text = 'ownerRef [v1/ConfigMap, namespace: default, name: far, uid: uid-far] does not exist in namespace "default"'
+    assert ("OwnerRefInvalidNamespace", text) in {
+        (event["reason"], event["message"]) for event in server.objects(EVENTS)
+    }
 
 
 async def test_a_cluster_scoped_object_is_never_collected_for_a_namespaced_owner(

@@ -86,6 +86,7 @@ async def test_each_controllers_events_say_whom_they_come_from(server: Any, run:
 def test_the_sources_of_events_are_those_of_kubernetes() -> None:
     assert {each.name: each.event_source for each in CONTROLLERS if each.event_source} == {
         "disruption": "controllermanager",
+        "endpointslice": "endpoint-slice-controller",
         "ephemeral-volume": "ephemeral_volume",
         "horizontal-pod-autoscaler": "horizontal-pod-autoscaler",
         "node-ipam": "cidrAllocator",

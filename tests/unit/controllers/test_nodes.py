@@ -76,7 +76,11 @@ async def test_a_silent_node_is_tainted_its_pods_not_ready_and_it_recovers(serve
     assert taint_keys(server, "a") == {(UNREACHABLE, "NoSchedule"), (UNREACHABLE, "NoExecute")}
     assert taint_keys(server, "b") == set()
     assert condition(server.peek(PODS, "default/p"), "Ready")["status"] == "False"
-    assert "NodeNotReady" in {event["reason"] for event in server.objects(EVENTS)}
+    told = [event for event in server.objects(EVENTS) if event["reason"] == "NodeNotReady"]
+    assert {(each["involvedObject"]["kind"], each["type"], each["message"]) for each in told} == {
+        ("Node", "Normal", "Node a status is now: NodeNotReady"), ("Pod", "Warning", "Node is not ready"),
+    }  # fmt: skip
+    assert {each["involvedObject"]["uid"] for each in told} == {"uid-a", "uid-p"}
     server.put(ready_node(of, "a", taints=server.peek(NODES, "a")["spec"]["taints"]))
     await live(server, of, ["a", "b"], 20)
     assert taint_keys(server, "a") == set()
@@ -123,6 +127,8 @@ async def test_a_node_that_says_it_is_not_ready_gets_the_other_taint(server: Any
         ("node.kubernetes.io/disk-pressure", "NoSchedule"),
         ("node.kubernetes.io/unschedulable", "NoSchedule"),
     }
+    # The node tells that itself.
+    assert "NodeNotReady" not in {event["reason"] for event in server.objects(EVENTS)}
 
 
 def tainted(of: Any, name: str) -> Obj:

@@ -148,7 +148,13 @@ def test_a_claim_whose_node_is_known_gets_a_folder_there() -> None:
     first = plan_claim(with_marks(wanted, {SELECTED_NODE: "node-1"}), world())
     (annotate,) = writes(first)
     assert isinstance(annotate, UpdateObject)
-    created, _ = plan_claim(annotate.obj, world())
+    begun, created, done = plan_claim(annotate.obj, world())
+    assert begun == RecordEvent(
+        annotate.obj, "Normal", "Provisioning", 'External provisioner is provisioning volume for claim "default/data"',
+        LOCAL_PATH,
+    )  # fmt: skip
+    text = "Successfully provisioned volume pvc-uid-data"
+    assert done == RecordEvent(annotate.obj, "Normal", "ProvisioningSucceeded", text, LOCAL_PATH)
     assert isinstance(created, CreateObject)
     made = created.obj
     assert made["metadata"]["name"] == "pvc-uid-data"
@@ -196,6 +202,7 @@ def test_a_claim_that_names_no_class_gets_the_default_one_when_there_is_one() ->
     ("wanted", "reason"),
     [
         (claim(class_name=""), "no persistent volumes available for this claim and no storage class is set"),
+        (claim(class_name="by-hand"), "no volume plugin matched name: kubernetes.io/no-provisioner"),
         (claim(class_name="nope"), 'storageclass.storage.k8s.io "nope" not found'),
     ],
 )

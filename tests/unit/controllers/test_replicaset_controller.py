@@ -97,6 +97,22 @@ async def test_a_matching_orphan_is_adopted_and_a_relabelled_pod_released(server
     assert len(server.objects(PODS)) == 3
 
 
+async def test_of_deletions_is_told_what_happened(server: Any, run: Any, of: Any) -> None:
+    server.put(replica_set(of, 3))
+    await run(ReplicaSetController)
+    gone = name_of(server.objects(PODS)[0])
+    server.lag = 5.0
+    server.fail("delete", PODS, errors.Forbidden("not now"), times=1)
+    server.remove(PODS, f"default/{gone}")
+    server.put(replica_set(of, 0))
+    await asyncio.sleep(60)
+    told = [event["message"] for event in server.objects(EVENTS) if "Delete" in event["reason"]]
+    # One was gone already, as far as anybody knows.
+    assert "Error deleting: not now" in told
+    assert f"Deleted pod: {gone}" not in told
+    assert len(told) == 3
+
+
 async def test_a_refusal_stops_after_the_first_batch_and_shows_until_it_is_over(server: Any, run: Any, of: Any) -> None:
     server.fail("create", PODS, errors.Forbidden("exceeded quota"), times=2)
     server.put(replica_set(of, 100))

@@ -10,6 +10,7 @@ import pytest
 from kube_actors.api import Obj, errors
 from kube_actors.api.meta import controller_of, labels_of, name_of
 from kube_actors.api.resources import EVENTS, PODS
+from kube_actors.api.volumes import CLAIMS
 from kube_actors.controllers.history.revisions import CONTROLLER_REVISIONS, number_of
 from kube_actors.controllers.statefulset.controller import STATEFUL_SETS, StatefulSetController
 
@@ -126,3 +127,20 @@ async def test_a_refused_pod_is_told_and_the_status_is_written_all_the_same(serv
     messages = {event["message"] for event in server.objects(EVENTS) if event["reason"] == "FailedCreate"}
     assert messages == {"create Pod db-0 in StatefulSet db failed error: exceeded quota"}
     assert peek(server)["status"]["readyReplicas"] == 2
+
+
+async def test_a_refused_claim_is_told_of_it_and_of_its_pod(server: Any, run: Any, of: Any) -> None:
+    server.fail("create", CLAIMS, errors.Forbidden("exceeded quota"), times=1)
+    server.put(stateful_set(of, replicas=1, volumeClaimTemplates=[{"metadata": {"name": "data"}, "spec": {}}]))
+    await run(StatefulSetController)
+    await settle(server)
+    told = {(event["type"], event["reason"], event["message"]) for event in server.objects(EVENTS)}
+    refused = "in StatefulSet db failed error:"
+    assert told == {
+        ("Warning", "FailedCreate", f"create Claim data-db-0 for Pod db-0 {refused} exceeded quota"),
+        (
+            "Warning", "FailedCreate",
+            f"create Pod db-0 {refused} failed to create PVC data-db-0: exceeded quota",
+        ),
+        ("Normal", "SuccessfulCreate", "create Pod db-0 in StatefulSet db successful"),
+    }  # fmt: skip
