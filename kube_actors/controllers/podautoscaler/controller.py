@@ -15,7 +15,7 @@ from kube_actors.controllers import conditions
 from kube_actors.controllers.actions import NORMAL, WARNING, UpdateStatus
 from kube_actors.controllers.base import Context, Controller, On
 from kube_actors.controllers.kinds import resource_of
-from kube_actors.controllers.podautoscaler.evaluate import FAILED, Proposal, Target, evaluate
+from kube_actors.controllers.podautoscaler.evaluate import FAILED, Proposal, Target, evaluate, wanted_value
 from kube_actors.controllers.podautoscaler.limits import History, limit
 from kube_actors.controllers.podautoscaler.replicas import TOLERANCE, NoAnswer, Tolerance
 from kube_actors.controllers.podautoscaler.source import Metrics
@@ -170,13 +170,13 @@ class HorizontalPodAutoscalerController(Controller):
         """The largest proposal. With a metric that cannot be had, nothing is taken away."""
         spec = look.autoscaler["spec"]
         proposals: list[Proposal] = []
-        failures: list[tuple[str, str]] = []
+        failures: list[tuple[Obj, str]] = []
         for metric in spec.get("metrics") or ():
             try:
                 tolerance = _tolerance(spec.get("behavior") or {})
                 proposals.append(await evaluate(metric, target, tolerance, self.metrics, self.client, look.now))
             except NoAnswer as error:
-                failures.append((FAILED.get(metric["type"], "InvalidMetricSourceType"), str(error)))
+                failures.append((metric, str(error)))
         look.metrics = [proposal.status for proposal in proposals]
         best = max(proposals, key=lambda proposal: proposal.replicas, default=None)
         if best is None or (failures and best.replicas < target.spec_replicas):
@@ -186,20 +186,14 @@ class HorizontalPodAutoscalerController(Controller):
         look.say(ACTIVE, True, "ValidMetricFound", text)
         return best, f"{best.name} above target"
 
-    def _no_metrics(self, look: Round, failures: list[tuple[str, str]], count: int) -> None:
-        reason, why = failures[0]
-        what = {
-            "FailedGetResourceMetric": "failed to get resource metric value",
-            "FailedGetContainerResourceMetric": "failed to get container resource metric value",
-            "FailedGetPodsMetric": "failed to get pods metric value",
-            "FailedGetObjectMetric": "failed to get object metric value",
-            "FailedGetExternalMetric": "failed to get external metric value",
-        }.get(reason, "failed to get metric value")
+    def _no_metrics(self, look: Round, failures: list[tuple[Obj, str]], count: int) -> None:
+        first, why = failures[0]
         text = f"the HPA was unable to compute the replica count: {why}"
-        look.say(ACTIVE, False, reason, text)
-        for each_reason, each_why in failures:
-            self._warn(look, each_reason, each_why)
-        all_of = f"invalid metrics ({len(failures)} invalid out of {count}), first error is: {what}: {why}"
+        look.say(ACTIVE, False, FAILED[first["type"]], text)
+        for metric, each_why in failures:
+            self._warn(look, FAILED[metric["type"]], each_why)
+        error = f"failed to get {wanted_value(first)}: {why}"
+        all_of = f"invalid metrics ({len(failures)} invalid out of {count}), first error is: {error}"
         self._warn(look, "FailedComputeMetricsReplicas", all_of)
 
     async def _rescale(self, look: Round, resource: Resource, scale: Obj, desired: int, why: str) -> None:

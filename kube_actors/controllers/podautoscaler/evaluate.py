@@ -46,15 +46,30 @@ class Proposal:
     status: Obj
 
 
+def wanted_value(metric: Obj) -> str:
+    """How the event about all metrics calls the one that failed first."""
+    kind = metric["type"]
+    if kind == "Resource":
+        return f"{metric['resource']['name']} resource metric value"
+    if kind == "ContainerResource":
+        return f"{metric['containerResource']['container']} container metric value"
+    if kind == "External":
+        return f"{metric['external']['metric']['name']} external metric value"
+    return f"{kind.lower()} metric value"
+
+
 async def evaluate(
     metric: Obj, target: Target, tolerance: Tolerance, metrics: Metrics, client: Client, now: float
 ) -> Proposal:
     """Raises NoAnswer."""
     kind = metric["type"]
-    if kind == "Resource":
-        return await _resource(metric["resource"], target, tolerance, metrics, now)
-    if kind == "ContainerResource":
-        return await _resource(metric["containerResource"], target, tolerance, metrics, now)
+    if kind in ("Resource", "ContainerResource"):
+        source = metric["resource" if kind == "Resource" else "containerResource"]
+        try:
+            return await _resource(source, target, tolerance, metrics, now)
+        except NoAnswer as error:
+            what = "utilization" if source["target"].get("averageValue") is None else "usage"
+            raise NoAnswer(f"failed to get {source['name']} {what}: {error}") from error
     if kind == "Pods":
         return await _pods(metric["pods"], target, tolerance, metrics, now)
     if kind == "Object":

@@ -27,19 +27,21 @@ class Metrics:
 
     async def resource(self, namespace: str, selector: str, name: str, container: str = "") -> dict[str, Sample]:
         """What each pod uses of a resource; of one container where it is given."""
+        unable = f"unable to get metrics for resource {name}"
         try:
             found = (await self._client.list(POD_METRICS, namespace, labels=selector)).items
         except KubeActorsError as error:
-            raise NoAnswer(f"unable to fetch metrics from resource metrics API: {error}") from error
-        if not found:
-            raise NoAnswer("no metrics returned from resource metrics API")
+            text = (
+                f"unable to get metrics for resource {name}: unable to fetch metrics from resource metrics API: {error}"
+            )
+            raise NoAnswer(text) from error
         samples = {}
         for each in found:
             value = _usage(each.get("containers") or (), name, container)
             if value is not None:
                 samples[str(each["metadata"]["name"])] = Sample(value, *_when(each))
         if not samples:
-            raise NoAnswer("no metrics returned from resource metrics API")
+            raise NoAnswer(f"{unable}: no metrics returned from resource metrics API")
         return samples
 
     async def of_pods(self, namespace: str, names: Iterable[str], metric: Obj) -> dict[str, Sample]:

@@ -332,7 +332,13 @@ async def test_without_metrics_nothing_moves_and_the_conditions_tell() -> None:
         active = condition(client.autoscaler, "ScalingActive")
         assert active is not None
         assert (active["status"], active["reason"]) == ("False", "FailedGetResourceMetric")
-        assert ("FailedGetResourceMetric", "no metrics returned from resource metrics API") in recorder.events
+        why = (
+            "failed to get cpu utilization: unable to get metrics for resource cpu: "
+            "no metrics returned from resource metrics API"
+        )
+        assert active["message"] == f"the HPA was unable to compute the replica count: {why}"
+        text = f"invalid metrics (1 invalid out of 1), first error is: failed to get cpu resource metric value: {why}"
+        assert set(recorder.events) == {("FailedGetResourceMetric", why), ("FailedComputeMetricsReplicas", text)}
 
     await running(client, informers, controller, look)
 
