@@ -19,6 +19,7 @@ from tests.kactl_cluster import kactl, until
 REACH = "nc -w 5 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT </dev/null; echo $?; "
 REACH += "nc -w 2 $POD_IP 9 </dev/null; echo $?"
 SERVE = "echo begun; mkdir /www; echo page >/www/index.html; exec httpd -f -p 8080 -h /www"
+WIDE = "head -c 40000 /dev/zero | tr '\\0' x; echo; sleep 3600"
 FETCH = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=20).read().decode(), end='')"
 KUBECTL = "KUBECTL_REMOTE_COMMAND_WEBSOCKETS"
 # Programs, and the ways in which they talk with the API server.
@@ -109,7 +110,8 @@ def test_logs_are_read_in_every_way(space: Space) -> None:
             spec={"volumes": [{"name": "m", "emptyDir": {}}]}, volumeMounts=[{"name": "m", "mountPath": "/memory"}]),
         pod("talks", "i=0; while [ $i -lt 8 ]; do echo tick $i; i=$((i+1)); sleep 0.3; done",
             spec={"restartPolicy": "Never"}),
-        pod("wide", "head -c 40000 /dev/zero | tr '\\0' x; echo; sleep 3600"),
+        pod("wide", WIDE),
+        pod("terminal", WIDE, tty=True),
     )  # fmt: skip
     space.wait("talks")
     assert space.kubectl("logs", "-f", "talks").splitlines() == [f"tick {i}" for i in range(8)]
@@ -125,8 +127,10 @@ def test_logs_are_read_in_every_way(space: Space) -> None:
     until(lambda: space.container("again")["restartCount"] == 1)
     assert space.kubectl("logs", "again", "--previous").splitlines() == [f"line {i}" for i in range(1, 6)]
     assert until(lambda: space.kubectl("logs", "wide")) == "x" * 40000 + "\n"
-    wide = space.kubectl("logs", "wide", "--timestamps")
-    assert re.fullmatch(r"[-\dT:.]+Z x{40000}\n", wide), wide[:60]
+    assert until(lambda: space.kubectl("logs", "terminal")) == "x" * 40000 + "\r\n"
+    for name in ("wide", "terminal"):
+        wide = space.kubectl("logs", name, "--timestamps")
+        assert re.fullmatch(r"[-\dT:.]+Z x{40000}\r?\n", wide), wide[:60]
     assert space.run("logs", "done", "-c", "none").returncode == 1
 
 

@@ -290,6 +290,18 @@ def test_a_long_line_has_one_time_however_it_comes(size: int) -> None:
     assert b"".join(data for stream, data in found if stream == 2) == b"T2 err\n"
 
 
+@given(st.lists(st.integers(1, 20_000), min_size=1, max_size=30))
+def test_what_a_terminal_wrote_is_in_frames_again(cuts: list[int]) -> None:
+    sent = [b"T1 a b\r\n", b"T2 " + b"x" * 16384, b"T2 " + b"y" * 16384, b"T2 \r\n", b"T3 \r\n", b"T4 $ \r\n"]
+    wire, frames, found = b"".join(sent), logs.TerminalFrames(), []
+    for cut in [*cuts, len(wire)]:
+        found += frames.feed(wire[:cut])
+        wire = wire[cut:]
+    assert found == [(1, frame, True) for frame in sent]
+    shown = b"".join(map(logs.Lines(timestamps=True).show, found))
+    assert shown == b"T1 a b\r\nT2 " + b"x" * 16384 + b"y" * 16384 + b"\r\nT3 \r\nT4 $ \r\n"
+
+
 @pytest.mark.parametrize("timestamps", [True, False])
 def test_lines_that_an_engine_says_again_are_shown_once(timestamps: bool) -> None:
     lines = logs.Lines(timestamps)

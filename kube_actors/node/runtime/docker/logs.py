@@ -13,6 +13,8 @@ from kube_actors.node.runtime.interface import LogOptions, RuntimeFailure
 
 # Whose times are known, of each that follows a log.
 RECENT_LINES = 8192
+# Of a line, in bytes, what Docker keeps in one piece.
+MAX_PART = 16 * 1024
 _HEADER = struct.Struct(">BxxxL")
 
 
@@ -57,6 +59,32 @@ class Demultiplexer:
             self._left -= len(piece)
             found.append(Piece(self._stream, bytes(piece), self._left == 0))
         return found
+
+
+class TerminalFrames:
+    """What a terminal wrote comes without frames. With times these can be found again: a line, or as much of it as
+    the engine keeps in one piece."""
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> list[Piece]:
+        self._held += data
+        found = []
+        begin = 0
+        while end := self._end(begin):
+            found.append(Piece(1, self._held[begin:end], True))
+            begin = end
+        self._held = self._held[begin:]
+        return found
+
+    def _end(self, begin: int) -> int:
+        """Of the frame that begins there; 0 if it is not all here."""
+        content = self._held.find(b" ", begin) + 1
+        if not content:
+            return 0
+        limit = content + MAX_PART
+        return self._held.find(b"\n", content, limit) + 1 or (limit if len(self._held) >= limit else 0)
 
 
 class Lines:
@@ -108,13 +136,11 @@ async def read_logs(engine: Engine, docker_id: str, tty: bool, options: LogOptio
     """Chunks as the engine sends them, cut at `limit_bytes`."""
     left = options.limit_bytes
     params = log_params(options)
-    # What a terminal wrote has no frames to tell where a line begins, and Podman's times are whole seconds.
-    lines = None if tty or engine.is_podman else Lines(options.timestamps)
-    if lines is not None and options.follow:
-        params["timestamps"] = "1"
-    elif not options.timestamps:
-        lines = None
-    async for chunk in _followed(engine, docker_id, params, Demultiplexer(tty), lines):
+    lines = None
+    # Podman's times are whole seconds, which tell nothing apart.
+    if (options.follow or options.timestamps) and not engine.is_podman:
+        params["timestamps"], lines = "1", Lines(options.timestamps)
+    async for chunk in _followed(engine, docker_id, params, tty, lines):
         if left is not None:
             chunk = chunk[:left]
             left -= len(chunk)
@@ -125,11 +151,11 @@ async def read_logs(engine: Engine, docker_id: str, tty: bool, options: LogOptio
 
 
 async def _followed(
-    engine: Engine, docker_id: str, params: dict[str, str], frames: Demultiplexer, lines: Lines | None
+    engine: Engine, docker_id: str, params: dict[str, str], tty: bool, lines: Lines | None
 ) -> AsyncIterator[bytes]:
     """Docker 20.10 ends what it tells of a container that ends right after a rotation before the log's end. So it
     is asked again from there on, until it has nothing new."""
-    async for chunk in _read(engine, docker_id, params, frames, lines):
+    async for chunk in _read(engine, docker_id, params, tty, lines):
         yield chunk
     last = b""
     while lines is not None and params["follow"] == "1" and lines.last != last:
@@ -137,13 +163,14 @@ async def _followed(
         again = params | {"since": epoch(last), "tail": "all"}
         # It may have been removed meanwhile.
         with suppress(RuntimeFailure):
-            async for chunk in _read(engine, docker_id, again, frames, lines):
+            async for chunk in _read(engine, docker_id, again, tty, lines):
                 yield chunk
 
 
 async def _read(
-    engine: Engine, docker_id: str, params: dict[str, str], frames: Demultiplexer, lines: Lines | None
+    engine: Engine, docker_id: str, params: dict[str, str], tty: bool, lines: Lines | None
 ) -> AsyncIterator[bytes]:
+    frames = TerminalFrames() if tty and lines else Demultiplexer(tty)
     async with (
         failures("LogsUnavailable"),
         engine.request("GET", f"containers/{docker_id}/logs", params=params) as response,
