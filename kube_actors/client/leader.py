@@ -24,6 +24,7 @@ from kube_actors.aio.tasks import Tasks
 from kube_actors.api import Obj
 from kube_actors.api.errors import KubeActorsError, NotFound
 from kube_actors.api.resources import LEASES
+from kube_actors.client.events import NORMAL, Recorder
 from kube_actors.client.interface import Client
 
 log = structlog.get_logger(__name__)
@@ -58,14 +59,19 @@ class LeaderElector:
         renew_deadline: float = 10.0,
         retry: float = 2.0,
         clock: Clock | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
-        """`identity` must differ between candidates. Raises ValueError for times that cannot work."""
+        """`identity` must differ between candidates. Raises ValueError for times that cannot work.
+
+        `recorder` is told of the lease's changes of hand.
+        """
         if not lease_seconds > renew_deadline > retry * JITTER:
             raise ValueError("leader election needs lease_seconds > renew_deadline > retry * 1.2")
         self._client = client
         self._name, self._identity, self._namespace = name, identity, namespace
         self._lease_seconds, self._renew_deadline, self._retry = lease_seconds, renew_deadline, retry
         self._clock = clock or SystemClock()
+        self._recorder = recorder
         self._seen: _Seen | None = None
         self._leading = False
 
@@ -97,6 +103,7 @@ class LeaderElector:
             await self._clock.sleep(self._retry * (1.0 + random.random() * (JITTER - 1.0)))
         self._leading = True
         log.info("leading", lease=self._name, identity=self._identity)
+        self._tell("became leader")
 
     async def _lead(self, on_lead: Callable[[], Awaitable[None]]) -> bool:
         """Whether `on_lead()` came to its end by itself; else the lease was lost."""
@@ -114,6 +121,12 @@ class LeaderElector:
             # The work ends before anybody hears that we lead no longer.
             await tasks.stop()
             self._leading = False
+            self._tell("stopped leading")
+
+    def _tell(self, what: str) -> None:
+        if self._recorder is not None and self._seen is not None:
+            lease = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": self._seen.lease["metadata"]}
+            self._recorder.event(lease, NORMAL, "LeaderElection", f"{self._identity} {what}")
 
     async def _renew(self) -> None:
         """Returns when the lease is lost."""

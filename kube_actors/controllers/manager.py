@@ -64,6 +64,7 @@ class ControllerManager:
             renew_deadline=config.renew_deadline,
             retry=config.retry_period,
             clock=self._clock,
+            recorder=self._recorder,
         )
 
     @property

@@ -146,6 +146,11 @@ async def test_of_two_managers_one_works_and_the_other_takes_over(server: Any, r
     assert second.is_leading
     assert server.peek(LEASES, "kube-system/kube-controller-manager")["spec"]["holderIdentity"] == "two"
     assert Recording.syncs == ["default/a", "default/a"]
+    told = [event for event in server.objects(EVENTS) if event["reason"] == "LeaderElection"]
+    assert [event["message"] for event in told] == ["one became leader", "one stopped leading", "two became leader"]
+    assert {(event["involvedObject"]["kind"], event["source"]["component"]) for event in told} == {
+        ("Lease", "kube-controller-manager")
+    }
 
 
 async def test_a_lost_lease_stops_the_controllers_and_a_new_term_starts_fresh_ones(
