@@ -119,10 +119,17 @@ async def test_a_job_fails_at_its_backoff_limit(server: Any, run: Any, of: Any) 
 async def test_a_job_past_its_deadline_ends_what_runs(server: Any, run: Any, of: Any) -> None:
     server.put(job(of, activeDeadlineSeconds=30))
     await run(JobController)
-    assert len(active(server)) == 1
+    (pod,) = active(server)
+    server.fail("delete", PODS, errors.Forbidden("not now"), times=1)
     await asyncio.sleep(40)
     assert ended(server) == ("Failed", "DeadlineExceeded")
     assert active(server) == []
+    told = [(event["reason"], event["message"]) for event in server.objects(EVENTS)]
+    assert told == [
+        ("SuccessfulCreate", f"Created pod: {name_of(pod)}"), ("FailedDelete", "Error deleting: not now"),
+        ("SuccessfulDelete", f"Deleted pod: {name_of(pod)}"),
+        ("DeadlineExceeded", "Job was active longer than specified deadline"),
+    ]  # fmt: skip
 
 
 async def test_an_indexed_job_runs_each_index_once(server: Any, run: Any, of: Any) -> None:

@@ -117,6 +117,8 @@ async def test_an_orphan_of_a_fitting_name_is_adopted_and_another_is_left(server
     await asyncio.sleep(1)
     assert controller_of(server.peek(PODS, "default/db-0"))["name"] == "db"
     assert controller_of(server.peek(PODS, "default/stranger")) is None
+    # It got the labels of its place.
+    assert "update Pod db-0 in StatefulSet db successful" in {event["message"] for event in server.objects(EVENTS)}
 
 
 async def test_a_refused_pod_is_told_and_the_status_is_written_all_the_same(server: Any, run: Any, of: Any) -> None:
