@@ -75,6 +75,8 @@ class EventRecorder:
         self._idle = asyncio.Event()
         self._idle.set()
         self._tasks = Tasks(f"events-{component}")
+        # In nanoseconds, for the names.
+        self._named_at = 0
         # Events that nobody will see: the queue was full, or the server refused them.
         self.dropped = 0
 
@@ -163,7 +165,9 @@ class EventRecorder:
         recorded.name = name_of(created)
 
     def _name(self, of: str) -> str:
-        name = f"{of}.{int(self._clock.now() * 1e9):x}{secrets.token_hex(2)}"
+        # Two of one moment would be one name.
+        self._named_at = max(int(self._clock.now() * 1e9), self._named_at + 1)
+        name = f"{of}.{self._named_at:x}{secrets.token_hex(2)}"
         # An object's name may be too long for that, or be of a kind that allows more in a name.
         return str(uuid.uuid4()) if dns_subdomain(name) else name
 
