@@ -17,12 +17,14 @@ def mount_points(mountinfo: str, below: Path) -> list[Path]:
 
     36 35 98:0 /mnt1 /a\\040folder rw,noatime master:1 - ext3 /dev/root rw    ->    /a folder
     """
-    found = [Path(_plain(line.split(" ")[4])) for line in mountinfo.splitlines()]
-    return [each for each in reversed(found) if each.is_relative_to(below)]
+    # Texts, not paths: a machine may have thousands of mounts.
+    top, inside = str(below), f"{str(below).rstrip('/')}/"
+    found = [_plain(line.split(" ", 5)[4]) for line in mountinfo.splitlines()]
+    return [Path(each) for each in reversed(found) if each == top or each.startswith(inside)]
 
 
 def _plain(text: str) -> str:
-    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), text)
+    return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), text) if "\\" in text else text
 
 
 def _mounted_below(folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ import pytest
 
 from kube_actors.aio.clock import SystemClock, parse_rfc3339
 from tests.e2e.docker_cluster.cluster import DockerCluster, Space, cluster_in_a_lab, pod
-from tests.e2e.docker_cluster.volumes import at, body, secret
+from tests.e2e.docker_cluster.volumes import at, body, config_map, secret
 from tests.e2e.lab import DockerLab, why_not
 from tests.kactl_cluster import until
 
@@ -129,12 +129,13 @@ def test_a_kill_in_the_middle_of_things_is_made_good(own: DockerCluster, pods: S
     """In a hook before the stop, in one after the start, in a volume's set-up, a pull, a creation."""
     stop = {"preStop": {"exec": {"command": ["sh", "-c", "sleep 2"]}}}
     begin = {"postStart": {"exec": {"command": ["sleep", "60"]}}}
-    volume = {"volumes": [{"name": "v", "configMap": {"name": "late"}}], "terminationGracePeriodSeconds": 0}
+    volume = body({"v": {"configMap": {"name": "late"}}, "s": {"secret": {"secretName": "late"}}})
+    volume["terminationGracePeriodSeconds"] = 0
     pods.create(pod("ending", FOREVER, lifecycle=stop, spec={"terminationGracePeriodSeconds": 20}))
     pods.wait("ending")
     pods.create(
         pod("beginning", FOREVER, lifecycle=begin),
-        pod("waiting", FOREVER, spec=volume, volumeMounts=[{"name": "v", "mountPath": "/v"}]),
+        pod("waiting", FOREVER, spec=volume, volumeMounts=[at("v"), at("s")]),
     )
     until(lambda: own.docker("ps", "-q", "--filter", "name=k8s_c_beginning_"), "its hook runs")
     until(lambda: pods.events("waiting", "FailedMount"), "its volume is missing")
@@ -144,13 +145,20 @@ def test_a_kill_in_the_middle_of_things_is_made_good(own: DockerCluster, pods: S
         pods.kubectl("delete", "pod", "ending", "--wait=false")
         until(lambda: pods.events("ending", "Killing"), "its hook runs")
         pods.create(pod("created", FOREVER))
+        uid = pods.pod("waiting")["metadata"]["uid"]
         own.kill()
+        # As if it had died between the mount and the files.
+        half = own.node_folder / "pods" / uid / "volumes/s"
+        half.mkdir(parents=True, exist_ok=True)
+        run("mount", "-t", "tmpfs", "tmpfs", str(half))
         own.start()
-        pods.kubectl("create", "configmap", "late", "--from-literal=a=1")
+        pods.create(config_map("late", {"a": "1"}), secret("late", {"a": "2"}))
         for name in ("created", "waiting", "beginning"):
             pods.wait(name)
             assert pods.container(name)["restartCount"] == 0
             assert len(sandboxes(own, name)) == 1
+        assert pods.sh("waiting", "cat /v/a /s/a") == "12"
+        assert own.mounts().count(str(half)) == 1
         until(lambda: not exists(pods, "ending"), "it has ended")
         assert pods.container("pulling")["state"]["waiting"]["reason"] == "ContainerCreating"
 
@@ -158,7 +166,7 @@ def test_a_kill_in_the_middle_of_things_is_made_good(own: DockerCluster, pods: S
         return pods.container("pulling")["state"]["waiting"]["reason"] in ("ErrImagePull", "ImagePullBackOff")
 
     until(told, "it is told that the pull failed")
-    pods.kubectl("delete", "configmap", "late")
+    pods.kubectl("delete", "configmap/late", "secret/late")
 
 
 def test_a_cluster_that_is_stopped_leaves_nothing_that_runs_and_has_its_pods_again(

@@ -171,6 +171,24 @@ def test_config_maps_secrets_and_the_pod_itself_are_files(space: Space) -> None:
         assert "Read-only file system" in space.sh("p", f"touch {path} 2>&1 || true")
 
 
+def test_volumes_are_mounted_in_volumes_that_are_read_only(space: Space) -> None:
+    volumes = {
+        "s": {"secret": {"secretName": "s"}},
+        "cm": {"configMap": {"name": "cm"}},
+        "cache": {"emptyDir": {}},
+        "down": {"downwardAPI": {"items": [{"path": "n", "fieldRef": {"fieldPath": "metadata.name"}}]}},
+    }
+    mounts = [at("s", "/app"), at("cache", "/app/var/cache"), at("cm", "/app/var/cache/cm"), at("down", "/app/down")]
+    space.create(secret("s", {"k": "1"}), config_map("cm", {"k": "2"}))
+    space.create(pod("p", spec=body(volumes), volumeMounts=mounts))
+    space.wait("p")
+    read = "cat /app/k /app/var/cache/cm/k /app/down/n; touch /app/var/cache/x"
+    assert space.sh("p", read) == "12p"
+    space.kubectl("patch", "secret", "s", "-p", json.dumps({"stringData": {"k": "3"}}))
+    space.kubectl("annotate", "pod", "p", "hurry=1")
+    until(lambda: space.sh("p", read) == "32p", seconds=20)
+
+
 def test_a_volume_that_lacks_its_source_waits_for_it(space: Space) -> None:
     volumes: dict[str, Any] = {
         "key": {"configMap": {"name": "cm", "items": [{"key": "k", "path": "k"}]}},

@@ -44,6 +44,7 @@ def test_containers_of_a_pod_share_a_hostname_an_address_and_are_talked_with(spa
     assert until(lambda: space.sh("shared", "wget -qO- http://127.0.0.1:8080/")) == "page"
     assert space.kubectl("logs", "shared", "-c", "c").splitlines() == ["begun", "err"]
     assert space.kubectl("exec", "-i", "shared", "-c", "c", "--", "wc", "-c", stdin=b"x" * 100_000).strip() == "100000"
+    assert "serviceaccount tmpfs" in space.sh("shared", "cut -d' ' -f2,3 /proc/mounts")
     failed = space.run("exec", "shared", "-c", "c", "--", "sh", "-c", "exit 3")
     assert failed.returncode == 3
     used = space.cluster.kubectl("get", "--raw", "/apis/metrics.k8s.io/v1beta1/namespaces/podman/pods/shared")

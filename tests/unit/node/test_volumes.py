@@ -24,6 +24,7 @@ from kube_actors.node.volumes.atomic_writer import write_atomically
 from kube_actors.node.volumes.empty_dir import memory_size
 from kube_actors.node.volumes.manager import Volumes
 from kube_actors.node.volumes.mounted import mount_points
+from kube_actors.node.volumes.nested import mount_points_in
 from kube_actors.node.volumes.ownership import user_of
 from kube_actors.node.volumes.payload import File, VolumeFailure
 from kube_actors.node.volumes.tmpfs import Tmpfs, has_swap, options
@@ -367,6 +368,22 @@ def test_swap_is_what_has_a_line_below_the_heading() -> None:
     heading = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"
     assert not has_swap(heading)
     assert has_swap(heading + "/dev/sda2 partition 1 0 -2\n")
+
+
+@pytest.mark.parametrize(
+    ("mounts", "inside"),
+    [
+        ({"/etc/app": "v", "/etc/application": "w"}, set()),
+        ({"/etc/app": "v", "/etc/app/a/b": "w", "/etc/app/a/b/c": "x", "/etc/app/a/bb": "y"}, {"a/b", "a/bb"}),
+        ({"/etc/app/": "v", "/etc/app//c/": "v"}, {"c"}),
+        ({"/w": "w", "/w/v": "v", "/w/v/x": "x"}, {"x"}),
+    ],
+)
+def test_mount_points_in_a_volume_are_known(mounts: dict[str, str], inside: set[str]) -> None:
+    own = [{"name": name, "mountPath": path} for path, name in mounts.items()]
+    part = [{"name": "v", "mountPath": "/part", "subPath": "p"}, {"name": "w", "mountPath": "/part/of"}]
+    containers = [{"name": "c", "volumeMounts": own}, {"name": "d", "volumeMounts": part}]
+    assert mount_points_in(make_pod(containers=containers), "v") == inside
 
 
 def test_mounts_are_undone_from_the_last_to_the_first() -> None:
