@@ -17,6 +17,7 @@ from kube_actors.node.runtime.docker.engine import choose_version
 from kube_actors.node.runtime.docker.runtime import is_taken, suppress_gone
 from kube_actors.node.runtime.docker.stats import stats_of
 from kube_actors.node.runtime.interface import (
+    UNCONFINED,
     BlockDevice,
     ContainerSpec,
     ContainerState,
@@ -27,6 +28,7 @@ from kube_actors.node.runtime.interface import (
     LogRotation,
     Mount,
     PortMapping,
+    RuntimeFailure,
     SandboxSpec,
     Security,
 )
@@ -204,6 +206,17 @@ def test_users_and_groups(security: Security, user: str | None) -> None:
 def test_scores_are_kept_to_what_the_machine_allows() -> None:
     assert host.lowest_oom_score("Name:\tx\nCapBnd:\t000001ffffffffff\n") == -1000
     assert host.lowest_oom_score("CapBnd:\t000001fffeffffff\n") == 0
+
+
+def test_an_apparmor_profile_has_to_be_loaded_where_that_can_be_known(tmp_path: Path) -> None:
+    loaded = tmp_path / "profiles"
+    host.require_app_armor("mine", loaded)
+    loaded.write_text("/usr/sbin/ntpd (enforce)\nmine (complain)\nmine-too (enforce)\n")
+    for profile in ("mine", "/usr/sbin/ntpd", UNCONFINED, ""):
+        host.require_app_armor(profile, loaded)
+    with pytest.raises(RuntimeFailure, match=r"spec opts: apparmor profile not found min$") as refused:
+        host.require_app_armor("min", loaded)
+    assert refused.value.reason == "CreateContainerError"
     config = spec.sandbox_config(SANDBOX, OWNER, "pause:1", "pods", 0)
     assert config["HostConfig"]["OomScoreAdj"] == 0
 

@@ -6,9 +6,12 @@ import socket
 import struct
 from pathlib import Path
 
+from kube_actors.node.runtime.interface import UNCONFINED, RuntimeFailure
+
 _PEER_CREDENTIALS = struct.Struct("3i")
 _CAP_SYS_RESOURCE = 24
 LOWEST = -1000
+_APP_ARMOR = Path("/sys/kernel/security/apparmor/profiles")
 
 
 def lowest_oom_score(status: str) -> int:
@@ -28,6 +31,20 @@ def this_machine() -> int:
         return lowest_oom_score(Path("/proc/self/status").read_text())
     except OSError:
         return LOWEST
+
+
+def require_app_armor(profile: str, loaded: Path = _APP_ARMOR) -> None:
+    """Docker would look for it at the start only. Raises RuntimeFailure, in containerd's words, where the kernel has no
+    such profile; where the kernel does not tell us, Docker is left to find out."""
+    if profile in ("", UNCONFINED):
+        return
+    try:
+        lines = loaded.read_text().splitlines()
+    except OSError:
+        return
+    if not any(line.startswith(f"{profile} (") for line in lines):
+        reason = f"failed to generate apparmor spec opts: apparmor profile not found {profile}"
+        raise RuntimeFailure(f"failed to get container spec opts: {reason}", "CreateContainerError")
 
 
 def sees(engine_socket: str, folder: Path) -> bool:

@@ -227,6 +227,7 @@ class DockerRuntime:
             image_ref=spec_.image_ref,
         )
         if self.engine.endpoint.local:
+            host.require_app_armor(spec_.security.app_armor)
             _make_missing_sources(spec_.mounts)
             # Not when the sandbox starts: an agent that ends right then would leave Docker's own for good.
             write_resolv_conf(sandbox.resolv_conf, sandbox.resolv_conf_text)
