@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from kube_actors.aio.clock import Clock
 from kube_actors.api import Obj, encoding, errors, managed, validation
+from kube_actors.api.meta import uid_of
 from kube_actors.api.resources import Resource
 from kube_actors.apiserver import ownership, strategies, versions
 from kube_actors.apiserver.admission.chain import Attributes, Chain, Operation
@@ -342,11 +343,30 @@ class Registry:
             written = await self._put(resource, plan.obj, entry.revision, strategy.ttl_seconds)
             return Removed(versions.from_stored(resource, written.decode()), gone=False)
         if plan.step is Step.MARK_AND_REMOVE:
-            entry = await self._put(resource, plan.obj, entry.revision, strategy.ttl_seconds)
-        revision = await self._storage.delete(_store_key(resource, entry.key), expected_revision=entry.revision)
+            marked = await self._put(resource, plan.obj, entry.revision, strategy.ttl_seconds)
+            revision = await self._remove_marked(resource, marked)
+        else:
+            revision = await self._storage.delete(_store_key(resource, entry.key), expected_revision=entry.revision)
         await strategy.after_delete(current, self._allocators)
         last = {**plan.obj, "metadata": {**plan.obj["metadata"], "resourceVersion": str(revision)}}
         return Removed(last, gone=True)
+
+    async def _remove_marked(self, resource: Resource, marked: Entry) -> int:
+        """Who sees the mark may write once more, or be the first to remove the object, as its node: it is gone then
+        all the same. Kubernetes' Store.Delete ignores NotFound there. Returns the revision of the end.
+
+        Raises RevisionConflict for a writer that is always faster.
+        """
+        entry = marked
+        for _ in range(ATTEMPTS):
+            try:
+                return await self._storage.delete(_store_key(resource, entry.key), expected_revision=entry.revision)
+            except RevisionConflict as conflict:
+                found, last = _entry(entry.key, conflict.current), conflict
+            if found is None or uid_of(found.decode()) != uid_of(marked.decode()):
+                return entry.revision
+            entry = found
+        raise last
 
     def _refuse(self, resource: Resource, obj: Obj, causes: list[errors.Cause]) -> None:
         """Raise Invalid where there are causes that count in this cluster."""

@@ -44,6 +44,24 @@ async def test_a_pod_on_a_node_ends_gracefully(api, new_pod):
         await api.get(PODS, "a")
 
 
+@pytest.mark.parametrize("removed", [True, False], ids=["the node removes it first", "the node writes a last status"])
+async def test_a_forced_deletion_succeeds_whatever_the_node_does_when_it_sees_it(api, new_pod, monkeypatch, removed):
+    await api.create(PODS, new_pod(nodeName="n1"))
+    storage, delete, delays = api.storage, api.storage.delete, [True]
+
+    async def with_a_faster_node(key, *, expected_revision=None):
+        if delays and delays.pop():
+            current = storage.state()[key]
+            await (delete(key) if removed else storage.put(key, current.value))
+        return await delete(key, expected_revision=expected_revision)
+
+    monkeypatch.setattr(storage, "delete", with_a_faster_node)
+    assert (await api.delete(PODS, "a", grace_seconds=0))["metadata"]["name"] == "a"
+    assert not delays
+    with pytest.raises(errors.NotFound):
+        await api.get(PODS, "a")
+
+
 async def test_a_pod_without_a_node_goes_at_once_and_is_seen_to_end(api, new_pod):
     made = await api.create(PODS, new_pod())
     session = await api.watch(PODS, resource_version=made["metadata"]["resourceVersion"])
