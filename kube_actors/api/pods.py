@@ -20,6 +20,16 @@ def all_containers(spec: Obj) -> Iterable[Obj]:
     return (*(spec.get("initContainers") or ()), *(spec.get("containers") or ()))
 
 
+def sidecars(spec: Obj) -> list[Obj]:
+    """The init containers that restart always, and so run beside the containers."""
+    return [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
+
+
+def lasting_containers(spec: Obj) -> list[Obj]:
+    """What runs for as long as the pod does: sidecars, then containers."""
+    return [*sidecars(spec), *(spec.get("containers") or ())]
+
+
 def qos_class(spec: Obj) -> str:
     """Guaranteed where every container's limits equal its requests, BestEffort where there are none, else Burstable."""
     whole = spec.get("resources")

@@ -8,7 +8,7 @@ from typing import Any
 
 from kube_actors.api import Obj, encoding
 from kube_actors.api.meta import get_path, make_key, namespace_of
-from kube_actors.api.pods import accounted, requests_of
+from kube_actors.api.pods import accounted, lasting_containers, requests_of
 from kube_actors.api.volumes import claim_names
 
 CPU, MEMORY, EPHEMERAL_STORAGE, PODS = "cpu", "memory", "ephemeral-storage", "pods"
@@ -90,12 +90,11 @@ def _parse(spec: Obj, node_name: str, node_affinity: Mapping[str, Any], claims: 
     init = spec.get("initContainers") or ()
     requests = requests_of(spec)
     nonzero = requests_of(spec, {CPU: DEFAULT_CPU, MEMORY: DEFAULT_MEMORY})
-    sidecars = [each for each in init if each.get("restartPolicy") == "Always"]
     return Shape(
         requests=requests | {PODS: 1},
         nonzero_cpu=nonzero.get(CPU, 0),
         nonzero_memory=nonzero.get(MEMORY, 0),
-        ports=tuple(_ports([*containers, *sidecars])),
+        ports=tuple(_ports(lasting_containers(spec))),
         images=tuple(image_name(each.get("image") or "") for each in (*init, *containers)),
         node_name=node_name,
         node_selector=spec.get("nodeSelector") or {},

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from kube_actors.api import Obj
+from kube_actors.api.default_class import is_default
 from kube_actors.api.tables.cells import UNSET, name_of, named
 from kube_actors.api.tables.engine import AGE, NAME, Column, Printer, age
 from kube_actors.api.volumes import DEFAULT_MARKS
 
 
 def _storage_class(obj: Obj, now: float) -> list[Any]:
-    annotations = obj["metadata"].get("annotations") or {}
-    mark = " (default)" if any(annotations.get(key) == "true" for key in DEFAULT_MARKS) else ""
+    mark = " (default)" if is_default(obj, *DEFAULT_MARKS) else ""
     return [
         name_of(obj) + mark,
         obj.get("provisioner", ""),

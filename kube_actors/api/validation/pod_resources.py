@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kube_actors.api import Obj, quantity
+from kube_actors.api.pods import lasting_containers
 from kube_actors.api.validation import references
 from kube_actors.api.validation.causes import Causes
 from kube_actors.api.validation.containers import resource_requirements
@@ -39,8 +40,7 @@ def _name(causes: Causes, field: str, name: str) -> None:
 def _requested(spec: Obj) -> dict[str, str]:
     """What containers and sidecars request together, of what pods may request; init containers come before them."""
     total: dict[str, str] = {}
-    sidecars = [one for one in spec.get("initContainers") or () if one.get("restartPolicy") == "Always"]
-    for container in (*sidecars, *(spec.get("containers") or ())):
+    for container in lasting_containers(spec):
         for name, amount in ((container.get("resources") or {}).get("requests") or {}).items():
             if _is_supported(name):
                 total[name] = quantity.add(total.get(name, "0"), amount)

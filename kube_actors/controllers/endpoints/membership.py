@@ -7,6 +7,7 @@ from typing import Any
 
 from kube_actors.api import Obj
 from kube_actors.api.meta import get_path, is_deleting, labels_of, name_of, namespace_of, uid_of
+from kube_actors.api.pods import sidecars
 from kube_actors.api.selectors import LabelSelector
 from kube_actors.controllers.pods import is_ready, is_terminal, phase_of, ready_since
 
@@ -87,8 +88,8 @@ def _number(port: Obj, pod: Obj) -> int | None:
     if isinstance(wanted, int):
         return wanted
     protocol = port.get("protocol", "TCP")
-    sidecars = [each for each in pod["spec"].get("initContainers") or () if each.get("restartPolicy") == "Always"]
-    for container in [*(pod["spec"].get("containers") or ()), *sidecars]:
+    # In this order: a name that both have is the container's.
+    for container in [*(pod["spec"].get("containers") or ()), *sidecars(pod["spec"])]:
         for candidate in container.get("ports") or ():
             if candidate.get("name") == wanted and candidate.get("protocol", "TCP") == protocol:
                 return int(candidate["containerPort"])

@@ -8,6 +8,7 @@ from kube_actors.aio.clock import parse_rfc3339
 from kube_actors.api import Obj, durations, quantity
 from kube_actors.api.errors import KubeActorsError
 from kube_actors.api.meta import get_path
+from kube_actors.api.pods import sidecars
 from kube_actors.api.resources import Resource
 from kube_actors.api.selectors import LabelSelector
 from kube_actors.client.interface import Client
@@ -92,8 +93,7 @@ def requests(pods: Iterable[Obj], name: str, container: str = "") -> Mapping[str
     asked: dict[str, int] = {}
     for pod in pods:
         pod_name, spec = str(pod["metadata"]["name"]), pod["spec"]
-        sidecars = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
-        for each in (*(spec.get("containers") or ()), *sidecars):
+        for each in (*(spec.get("containers") or ()), *sidecars(spec)):
             if container and each["name"] != container:
                 continue
             request = get_path(each, "resources", "requests", name)

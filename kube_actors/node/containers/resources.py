@@ -131,8 +131,7 @@ def _share_of_whole(spec: Obj) -> int:
     whole = ((spec.get("resources") or {}).get("requests") or {}).get("memory")
     if whole is None:
         return 0
-    sidecars = [each for each in spec.get("initContainers") or () if each.get("restartPolicy") == "Always"]
-    counted = [*sidecars, *(spec.get("containers") or ())]
+    counted = pods.lasting_containers(spec)
     return max(0, to_int(whole) - sum(map(_memory_request, counted))) // max(1, len(counted))
 
 

@@ -6,10 +6,11 @@ file; here the pod's status is the record: allocatedResources are the requests g
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from kube_actors.api import Obj
+from kube_actors.api.pods import lasting_containers
 from kube_actors.api.quantity import parse
 
 _RESIZED = ("cpu", "memory")
@@ -25,7 +26,7 @@ class Grant:
 
 def wanted(pod: Obj) -> Grant:
     """What the pod asks for."""
-    containers = {str(each["name"]): each.get("resources") or {} for each in resizable(pod)}
+    containers = {str(each["name"]): each.get("resources") or {} for each in lasting_containers(pod["spec"])}
     return Grant(containers, pod["spec"].get("resources") or {})
 
 
@@ -78,11 +79,3 @@ def same(one: Obj, other: Obj) -> bool:
 def _amount(resources: Obj, kind: str, name: str) -> object:
     amount = (resources.get(kind) or {}).get(name)
     return None if amount is None else parse(amount)
-
-
-def resizable(pod: Obj) -> Iterable[Obj]:
-    """Regular containers and sidecars."""
-    for each in pod["spec"].get("initContainers") or ():
-        if each.get("restartPolicy") == "Always":
-            yield each
-    yield from pod["spec"].get("containers") or ()
