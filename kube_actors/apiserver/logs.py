@@ -9,13 +9,14 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from kube_actors.api import errors
+from kube_actors.api.container_choice import container_of
 from kube_actors.api.errors import Cause
 from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.failures import internal
 from kube_actors.apiserver.operations import Operations
 from kube_actors.apiserver.request import Request
 from kube_actors.apiserver.streams.agents import Agents
-from kube_actors.apiserver.streams.locate import container_of, find_pod
+from kube_actors.apiserver.streams.locate import find_pod
 from kube_actors.rpc.errors import RpcError
 from kube_actors.rpc.pb import api_pb2 as api
 

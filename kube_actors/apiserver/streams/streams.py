@@ -5,12 +5,13 @@ from __future__ import annotations
 from contextlib import suppress
 
 from kube_actors.api import Obj, errors
+from kube_actors.api.container_choice import container_of
 from kube_actors.apiserver.cache.cache import Cache
 from kube_actors.apiserver.failures import internal
 from kube_actors.apiserver.operations import Operations
 from kube_actors.apiserver.request import Request
 from kube_actors.apiserver.streams.agents import Agents
-from kube_actors.apiserver.streams.locate import container_of, find_pod, node_of
+from kube_actors.apiserver.streams.locate import find_pod, node_of
 from kube_actors.apiserver.streams.options import ExecOptions
 from kube_actors.rpc.channel import Conversation
 from kube_actors.rpc.errors import RpcError

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kube_actors.api import Obj
-from kube_actors.api.errors import BadRequest, InternalError, not_found
+from kube_actors.api.container_choice import container_of
+from kube_actors.api.errors import InternalError, not_found
 from kube_actors.node.pods.facts import Facts
 from kube_actors.node.pods.manager import PodManager
-from kube_actors.node.pods.view import ContainerView, PodView, Run, specs, view_pod
+from kube_actors.node.pods.view import ContainerView, PodView, Run, view_pod
 from kube_actors.node.runtime.interface import Runtime
 from kube_actors.node.status.container_status import Frame, container_status
-
-DEFAULT_CONTAINER = "kubectl.kubernetes.io/default-container"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +55,8 @@ class Targets:
     async def container(self, namespace: str, name: str, container: str, uid: str = "") -> Target:
         """`container` empty: the default one, or the only one."""
         pod, pod_view, runtime = await self.pod(namespace, name, uid)
-        wanted = container or _default(pod)
-        for view in pod_view.containers:
-            if view.name == wanted:
-                return Target(pod, pod_view, view, runtime)
-        raise BadRequest(f"container {wanted} is not valid for pod {name}")
+        wanted = container_of(pod, container)
+        return Target(pod, pod_view, next(each for each in pod_view.containers if each.name == wanted), runtime)
 
 
 def running(target: Target) -> Run:
@@ -95,14 +91,3 @@ def _known_status(pod: Obj, name: str) -> Obj | None:
             if each["name"] == name:
                 return dict(each)
     return None
-
-
-def _default(pod: Obj) -> str:
-    annotated = (pod["metadata"].get("annotations") or {}).get(DEFAULT_CONTAINER)
-    if annotated:
-        return str(annotated)
-    containers = pod["spec"]["containers"]
-    if len(containers) == 1:
-        return str(containers[0]["name"])
-    name, names = pod["metadata"]["name"], " ".join(str(spec["name"]) for spec, _ in specs(pod))
-    raise BadRequest(f"a container name must be specified for pod {name}, choose one of: [{names}]")
