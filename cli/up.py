@@ -9,6 +9,7 @@ import dataclasses
 import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 from kube_actors.cluster import config as configs
 from kube_actors.cluster import loop, paths, record
@@ -61,11 +62,29 @@ def start(config: ClusterConfig) -> ClusterRecord:
     from kube_actors.cluster import ray_cluster
 
     where = paths.of_cluster(config.name)
-    # A kill that can be caught cleans up as Ctrl-C does.
-    with contextlib.suppress(ValueError):
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    interrupted = _listen()
     with Progress("Starting", steps=True) as progress:
-        return ray_cluster.up(config, where, progress.say, progress.note)
+        found = ray_cluster.up(config, where, progress.say, progress.note)
+        if interrupted:
+            # A library took the exception for its own: what could not be cut short is taken back.
+            ray_cluster.down(where, progress.say, progress.note)
+            raise KeyboardInterrupt
+        return found
+
+
+def _listen() -> list[int]:
+    """Ctrl-C, and a kill that can be caught, raise KeyboardInterrupt, and are noted in the result."""
+    told: list[int] = []
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+        raise KeyboardInterrupt
+
+    # Signals are the main thread's.
+    with contextlib.suppress(ValueError):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, handle)
+    return told
 
 
 def announce(found: ClusterRecord) -> None:

@@ -84,16 +84,17 @@ def test_pods_of_each_class_have_a_group_with_what_they_have_together(space: Spa
 
 
 def test_containers_without_limits_share_that_of_the_pod(space: Space) -> None:
-    body = pod("p", FILL.format(40_000_000), spec={"resources": {"limits": {"memory": "64Mi", "cpu": "500m"}}})
-    body["spec"] |= {"containers": pod("p", FILL.format(40_000_000))["spec"]["containers"], "restartPolicy": "Never"}
-    body["spec"]["containers"].append(body["spec"]["containers"][0] | {"name": "other"})
+    whole = {"limits": {"memory": "64Mi", "cpu": "500m"}}
+    body = pod("p", FILL.format(60_000_000), spec={"resources": whole, "restartPolicy": "Never"})
+    (other,) = pod("p", FILL.format(20_000_000))["spec"]["containers"]
+    body["spec"]["containers"].append(other | {"name": "other"})
     space.create(body)
 
     def killed() -> Any:
         statuses = space.pod("p")["status"].get("containerStatuses") or ()
         return [each["state"]["terminated"] for each in statuses if "terminated" in each["state"]]
 
-    (ended,) = until(killed, "one of the two had to go")
+    (ended,) = until(killed, "the larger one had to go")
     assert (ended["reason"], ended["exitCode"]) == ("OOMKilled", 137)
     assert holds(space, group_of(space, "p")) == values(512, 50_000, 64 * MI)
 
