@@ -12,13 +12,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pytest
 
-from kube_actors.node.runtime.cgroups.groups import MOUNT
-from kube_actors.node.runtime.cgroups.values import domain_of
+from kube_actors.node.runtime.cgroups.cgroupfs import MOUNT
+from kube_actors.node.runtime.cgroups.values import domain_of, slice_folder
 from tests.e2e.lab import BUSYBOX_IMAGE, DockerLab, why_not
 from tests.kactl_cluster import KactlCluster, kactl, until
 
@@ -54,7 +55,15 @@ class DockerCluster(KactlCluster):
         """The node's own control group in each hierarchy that has it, or one `below` it."""
         domain = domain_of("default", self.node_folder.name, f"{self.lab.folder}/data")
         mounts = [MOUNT] if (MOUNT / "cgroup.controllers").exists() else list(MOUNT.iterdir())
-        return [group for mount in mounts if (group := mount / "kube-actors" / domain / below).is_dir()]
+        path = PurePosixPath("kube-actors", domain, below)
+        if self._driver == "systemd":
+            path = slice_folder(path)
+        return [group for mount in mounts if (group := mount / path).is_dir()]
+
+    @cached_property
+    def _driver(self) -> str:
+        """Who keeps the engine's control groups."""
+        return self.docker("info", "-f", "{{.CgroupDriver}}").strip()
 
     def leaks(self) -> list[str]:
         """What is left of pods when no pod is: containers, volumes, networks, mounts, folders, groups, ..."""

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kube_actors.node.runtime.cgroups.groups import MOUNT
+from kube_actors.node.runtime.cgroups.cgroupfs import MOUNT
 from kube_actors.node.runtime.cgroups.values import weight_of
 from tests.e2e.docker_cluster.cluster import Space, pod
 from tests.e2e.docker_cluster.test_resize_docker import resize, resources
@@ -76,7 +76,7 @@ def test_pods_of_each_class_have_a_group_with_what_they_have_together(space: Spa
         assert group == Path("kubepods", kind, f"pod{uid}")
         assert holds(space, group) == values(*limits)
         (parent,) = members(space, name)
-        assert parent.endswith(f"/{group}")
+        assert all(str(each).endswith(parent) for each in space.cluster.groups(str(group)))
     assert holds(space, Path("kubepods/burstable"))[0] == values(409, 0, 0)[0]
     assert holds(space, Path("kubepods/besteffort"))[0] == values(2, 0, 0)[0]
     space.kubectl("delete", "pod", "some", "--wait=false")

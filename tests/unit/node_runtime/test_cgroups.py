@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from kube_actors.api import Obj
 from kube_actors.node.containers.resources import pod_limits, quota_of, shares_of, widest
-from kube_actors.node.runtime.cgroups import groups, values
+from kube_actors.node.runtime.cgroups import cgroupfs, groups, values
 from kube_actors.node.runtime.cgroups.usage import working_set
 from kube_actors.node.runtime.docker.cgroups import why_not
 from kube_actors.node.runtime.interface import Limits
@@ -117,21 +117,21 @@ def test_a_group_gets_other_limits_and_loses_those_that_are_none(
 ) -> None:
     for file in files:
         (tmp_path / file).touch()
-    groups.update([str(tmp_path)], limits)
+    cgroupfs.update([str(tmp_path)], limits)
     assert {file: (tmp_path / file).read_text() for file in files} == wanted
 
 
-def v2(tmp_path: Path) -> groups.Cgroups:
+def v2(tmp_path: Path) -> groups.OwnCgroups:
     (tmp_path / "cgroup.controllers").write_text("cpu memory")
     found = groups.detect("c-n-1", tmp_path)
     assert found is not None
     return found
 
 
-def test_groups_of_version_2_have_their_controllers_again_after_all_were_gone(tmp_path: Path) -> None:
+async def test_groups_of_version_2_have_their_controllers_again_after_all_were_gone(tmp_path: Path) -> None:
     found = v2(tmp_path)
     for uid in ("first", "second"):
-        assert found.create_pod(uid, "Burstable", LIMITS) == f"/kube-actors/c-n-1/kubepods/burstable/pod{uid}"
+        assert await found.create_pod(uid, "Burstable", LIMITS) == f"/kube-actors/c-n-1/kubepods/burstable/pod{uid}"
         (group,) = found.create_container(uid, "app_0", Limits(cpu_quota_us=20_000))
         assert Path(group) == tmp_path / "kube-actors/c-n-1/kubepods/burstable" / f"pod{uid}" / "app_0"
         assert (Path(group) / "cpu.max").read_text() == "20000 100000"
@@ -143,7 +143,15 @@ def test_groups_of_version_2_have_their_controllers_again_after_all_were_gone(tm
     assert groups.detect("c-n-1", tmp_path) is None
 
 
-def v1(tmp_path: Path) -> groups.Cgroups:
+def test_a_group_ends_as_one_where_it_can(tmp_path: Path) -> None:
+    cgroupfs.end_as_one(tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "memory.oom.group").write_text("0")
+    cgroupfs.end_as_one(tmp_path)
+    assert (tmp_path / "memory.oom.group").read_text() == "1"
+
+
+def v1(tmp_path: Path) -> groups.OwnCgroups:
     for name in ("cpu", "memory", "pids"):
         (tmp_path / name).mkdir()
     (tmp_path / "cpuacct").symlink_to("cpu")
@@ -152,39 +160,39 @@ def v1(tmp_path: Path) -> groups.Cgroups:
     return found
 
 
-def test_each_class_has_its_place_and_pods_without_a_group_are_left_alone(tmp_path: Path) -> None:
+async def test_each_class_has_its_place_and_pods_without_a_group_are_left_alone(tmp_path: Path) -> None:
     found = v1(tmp_path)
     for qos_class, path in (("Guaranteed", "poda"), ("Burstable", "burstable/podb"), ("BestEffort", "besteffort/podc")):
-        assert found.create_pod(path[-1], qos_class, Limits()) == f"/kube-actors/c-n-1/kubepods/{path}"
+        assert await found.create_pod(path[-1], qos_class, Limits()) == f"/kube-actors/c-n-1/kubepods/{path}"
     assert found.pods() == {"a", "b", "c"}
-    found.update_pod("b", Limits(2, 0, MI))
-    found.update_pod("stranger", LIMITS)
+    await found.update_pod("b", Limits(2, 0, MI))
+    await found.update_pod("stranger", LIMITS)
     kubepods = tmp_path / "memory/kube-actors/c-n-1/kubepods"
     assert (kubepods / "burstable/podb/memory.limit_in_bytes").read_text() == str(MI)
     assert found.create_container("stranger", "app_0", LIMITS) == []
 
 
-def test_burstable_pods_have_their_shares_together(tmp_path: Path) -> None:
+async def test_burstable_pods_have_their_shares_together(tmp_path: Path) -> None:
     found = v1(tmp_path)
     shares = tmp_path / "cpu/kube-actors/c-n-1/kubepods/burstable/cpu.shares"
-    found.create_pod("a", "Burstable", Limits(100))
+    await found.create_pod("a", "Burstable", Limits(100))
     shares.touch()
-    found.create_pod("b", "Burstable", Limits(200))
+    await found.create_pod("b", "Burstable", Limits(200))
     assert shares.read_text() == "300"
-    found.create_pod("c", "Guaranteed", Limits(5000))
-    found.update_pod("b", Limits(50))
+    await found.create_pod("c", "Guaranteed", Limits(5000))
+    await found.update_pod("b", Limits(50))
     assert shares.read_text() == "150"
     # The next agent finds them in the files.
     successor = groups.detect("c-n-1", tmp_path)
     assert successor is not None
-    successor.create_pod("d", "Burstable", Limits(7))
+    await successor.create_pod("d", "Burstable", Limits(7))
     assert shares.read_text() == "157"
 
 
 async def test_what_is_left_of_pods_goes_from_all_hierarchies_and_nothing_else_does(tmp_path: Path) -> None:
     found = v1(tmp_path)
     for uid in ("dead", "alive"):
-        path = found.create_pod(uid, "BestEffort", Limits())
+        path = await found.create_pod(uid, "BestEffort", Limits())
         (tmp_path / "pids" / path[1:] / "a-container/nested").mkdir(parents=True)
     # Those of a control group go with it.
     for file in (each for each in tmp_path.rglob("*") if each.is_file()):
@@ -210,11 +218,26 @@ def test_nodes_of_one_name_have_groups_of_their_own() -> None:
         ({"DockerRootDir": "/of/a/virtual/machine"}, True, False, "the engine runs on another machine"),
         ({}, True, True, "the engine is Podman"),
         ({"SecurityOptions": ["name=seccomp", "name=rootless"]}, True, False, "the engine runs without root"),
-        ({"CgroupDriver": "systemd"}, True, False, "the engine's driver for them is systemd"),
+        ({"CgroupDriver": "systemd"}, True, False, ""),
+        ({"CgroupVersion": "1"}, True, False, ""),
+        (
+            {"CgroupDriver": "systemd", "CgroupVersion": "1"},
+            True,
+            False,
+            "the engine's driver for them is systemd, on version 1",
+        ),
+        ({"CgroupDriver": "none"}, True, False, "the engine's driver for them is none, on version 2"),
     ],
 )
 def test_which_engines_take_groups_of_ours(changes: Obj, local: bool, podman: bool, reason: str) -> None:
-    assert why_not({"DockerRootDir": "/", "CgroupDriver": "cgroupfs"} | changes, local=local, podman=podman) == reason
+    assert (
+        why_not(
+            {"DockerRootDir": "/", "CgroupDriver": "cgroupfs", "CgroupVersion": "2"} | changes,
+            local=local,
+            podman=podman,
+        )
+        == reason
+    )
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,9 @@ from kube_actors.node.runtime.cgroups.values import domain_of
 from kube_actors.node.runtime.docker.engine import Engine, failures
 from kube_actors.node.runtime.docker.names import Owner
 
+# Drivers of engines, and the versions of control groups on which we know how they make them.
+MANAGED = {("cgroupfs", "1"), ("cgroupfs", "2"), ("systemd", "2")}
+
 log = structlog.get_logger(__name__)
 
 
@@ -24,10 +27,17 @@ async def groups_of(engine: Engine, owner: Owner) -> Cgroups | None:
     reason = why_not(info, local=engine.endpoint.local, podman=engine.is_podman)
     if not reason:
         # Several engines of a machine may serve clusters and nodes of one name.
-        found = await asyncio.to_thread(detect, domain_of(owner.cluster, owner.node, str(info["DockerRootDir"])))
-        if found is not None:
-            return found
-        reason = "this process may not make them"
+        domain = domain_of(owner.cluster, owner.node, str(info["DockerRootDir"]))
+        if info["CgroupDriver"] == "cgroupfs":
+            found = await asyncio.to_thread(detect, domain)
+            if found is not None:
+                return found
+            reason = "this process may not make them"
+        else:
+            try:
+                return await _slices(domain)
+            except OSError as exc:
+                reason = str(exc)
     log.info("pods have no control groups of their own, only their containers", node=owner.node, reason=reason)
     return None
 
@@ -40,5 +50,12 @@ def why_not(info: Mapping[str, Any], *, local: bool, podman: bool) -> str:
         return "the engine is Podman"
     if any("rootless" in option for option in info.get("SecurityOptions") or ()):
         return "the engine runs without root"
-    driver = info.get("CgroupDriver")
-    return "" if driver == "cgroupfs" else f"the engine's driver for them is {driver}"
+    kind = info.get("CgroupDriver"), info.get("CgroupVersion", "1")
+    return "" if kind in MANAGED else "the engine's driver for them is {}, on version {}".format(*kind)
+
+
+async def _slices(domain: str) -> Cgroups:
+    # Few machines need it, and D-Bus takes a while to import.
+    from kube_actors.node.runtime.cgroups import systemd
+
+    return Cgroups(domain, await systemd.detect(domain))

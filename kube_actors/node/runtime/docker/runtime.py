@@ -144,7 +144,7 @@ class DockerRuntime:
             pause.pause_image_name(self._machine()),
             self._config.pod_network,
             self._lowest_oom_score,
-            cgroup_parent=self._make_group(spec_),
+            cgroup_parent=await self._make_group(spec_),
             refuse_dns_server=self._can_refuse_dns_server(),
         )
         identity = names.Identity.of_sandbox(spec_)
@@ -163,7 +163,7 @@ class DockerRuntime:
         container = await self._inspected.one(docker_id)
         if container is None:
             raise RuntimeFailure("the sandbox vanished while it started", CREATE_SANDBOX)
-        self._prove_groups(spec_.uid)
+        await self._prove_groups(spec_.uid)
         return records.pods([container])[0]
 
     async def update_pod_limits(self, sandbox_id: str, limits: Limits) -> None:
@@ -171,7 +171,7 @@ class DockerRuntime:
         if self._groups is None or sandbox is None:
             return
         try:
-            self._groups.update_pod(sandbox.identity.pod_uid, limits)
+            await self._groups.update_pod(sandbox.identity.pod_uid, limits)
         except OSError as exc:
             raise RuntimeFailure(f"the limits of the pod cannot be set: {exc}", UPDATE) from exc
 
@@ -333,28 +333,28 @@ class DockerRuntime:
         engine = self.engine
         return engine.endpoint.local and not engine.is_podman and not engine.speaks(UNTRIED)
 
-    def _make_group(self, spec_: SandboxSpec) -> str:
+    async def _make_group(self, spec_: SandboxSpec) -> str:
         if self._groups is None:
             return ""
         try:
-            return self._groups.create_pod(spec_.uid, spec_.qos_class, spec_.limits)
+            return await self._groups.create_pod(spec_.uid, spec_.qos_class, spec_.limits)
         except OSError as exc:
             raise RuntimeFailure(f"the pod's control group cannot be made: {exc}", CREATE_SANDBOX) from exc
 
-    def _prove_groups(self, uid: str) -> None:
+    async def _prove_groups(self, uid: str) -> None:
         """An engine whose files are here may still see other control groups than we do."""
         if self._groups is None or self._groups_proven:
             return
         self._groups_proven = self._groups.is_inhabited(uid)
         if not self._groups_proven:
             log.warning("the engine does not use this node's control groups: pods have none of their own")
-            self._groups.remove_pod(uid)
+            await self._groups.remove_pod(uid)
             self._groups = None
 
     async def _remove_groups(self, *uids: str) -> None:
         if self._groups is not None:
             for uid in set(uids):
-                await asyncio.to_thread(self._groups.remove_pod, uid)
+                await self._groups.remove_pod(uid)
 
     async def _prepare_for_sandboxes(self) -> None:
         # The first pods come together, and of two who make the network at once the engine refuses one.

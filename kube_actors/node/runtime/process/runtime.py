@@ -17,7 +17,7 @@ from kube_actors.aio.clock import Clock, SystemClock
 from kube_actors.aio.tasks import to_its_end
 from kube_actors.api.errors import ConfigError
 from kube_actors.node.machine.disk import disk_use
-from kube_actors.node.runtime.cgroups import groups
+from kube_actors.node.runtime.cgroups import cgroupfs, groups
 from kube_actors.node.runtime.cgroups.usage import working_set
 from kube_actors.node.runtime.cgroups.values import domain_of
 from kube_actors.node.runtime.interface import (
@@ -89,7 +89,7 @@ class ProcessRuntime:
         self._watched: dict[str, asyncio.Event] = {}
         self._sessions: dict[str, set[ProcessExec]] = {}
         self._mode = isolate.NONE
-        self._groups: groups.Cgroups | None = None
+        self._groups: groups.OwnCgroups | None = None
 
     async def start(self) -> None:
         if not sys.platform.startswith("linux"):
@@ -144,7 +144,7 @@ class ProcessRuntime:
             content = plan.sandbox_content(spec, self._clock.now(), files.boot_id())
             self._layout.write_sandbox(spec.uid, content)
             if self._groups is not None:
-                self._groups.create_pod(spec.uid, spec.qos_class, spec.limits)
+                await self._groups.create_pod(spec.uid, spec.qos_class, spec.limits)
         except OSError as exc:
             raise RuntimeFailure(f"the sandbox cannot be written: {exc}", "CreatePodSandboxError") from exc
         self._changes.tell(spec.uid)
@@ -156,7 +156,7 @@ class ProcessRuntime:
     async def update_pod_limits(self, sandbox_id: str, limits: Limits) -> None:
         if self._groups is not None:
             try:
-                self._groups.update_pod(uid_of_sandbox(sandbox_id), limits)
+                await self._groups.update_pod(uid_of_sandbox(sandbox_id), limits)
             except OSError as exc:
                 raise RuntimeFailure(f"the limits of the pod cannot be set: {exc}", UPDATE) from exc
 
@@ -249,7 +249,7 @@ class ProcessRuntime:
     async def update_limits(self, container_id: str, limits: Limits) -> None:
         container = self._running(container_id, UPDATE)
         try:
-            groups.update(container.config["cgroups"], limits)
+            cgroupfs.update(container.config["cgroups"], limits)
         except OSError as exc:
             raise RuntimeFailure(f"the limits of container {container_id} cannot be set: {exc}", UPDATE) from exc
         content = container.config | {"limits": asdict(limits)}
@@ -280,7 +280,7 @@ class ProcessRuntime:
         if late.running:
             await self._kill(late)
         await asyncio.to_thread(self._layout.remove_container, container.id)
-        await asyncio.to_thread(groups.remove, container.config["cgroups"])
+        await asyncio.to_thread(cgroupfs.remove, container.config["cgroups"])
         self._changes.tell(container.id.uid)
 
     # Images
@@ -370,7 +370,7 @@ class ProcessRuntime:
 
     async def _remove_group(self, uid: str) -> None:
         if self._groups is not None:
-            await asyncio.to_thread(self._groups.remove_pod, uid)
+            await self._groups.remove_pod(uid)
 
     async def _ended_within(self, container: Container, seconds: float) -> bool:
         self._watch(container)
