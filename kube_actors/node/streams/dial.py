@@ -19,10 +19,7 @@ CONNECT_SECONDS = 10.0
 
 
 async def dial(targets: Targets, requests: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    """The first message names pod and port; an empty answer says that the connection stands.
-
-    Each direction ends by itself, and the stream with the second.
-    """
+    """The first message names pod and port; an empty answer says that the connection stands."""
     opening = await _opening(requests)
     ref = opening.ref
     pod, view, runtime = await targets.pod(ref.namespace, ref.pod, ref.uid)
@@ -41,12 +38,10 @@ async def dial(targets: Targets, requests: AsyncIterator[Any]) -> AsyncIterator[
         yield pb.DialData()
         if opening.data:
             writer.write(opening.data)
-        upstream = tasks.spawn(_feed(writer, requests), "upstream")
+        tasks.spawn(_feed(writer, requests), "upstream")
         while data := await reader.read(CHUNK):
             yield pb.DialData(data=data)
         yield pb.DialData(closed=True)
-        # The pod has said its last word, and may still listen.
-        await upstream
     except ConnectionError:
         yield pb.DialData(closed=True)
     finally:

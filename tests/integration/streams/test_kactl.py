@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-import socket
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.integration.streams.conftest import Running, pod
+from tests.integration.streams.conftest import Running
 from tests.integration.streams.test_port_forward import fetch
-from tests.kactl_cluster import until
 
 KACTL = (sys.executable, "-m", "kube_actors_cli.main")
 
@@ -66,31 +64,6 @@ def test_ports_are_forwarded(running: Running) -> None:
             fetch(ports[1])
         assert process.stderr is not None
         assert b"connection refused" in process.stderr.readline()
-
-
-# Says its word first, and then counts what it hears.
-LISTENER = """
-import os, socket
-server = socket.create_server((os.environ["POD_IP"], 9001))
-print("listening", flush=True)
-connection, _ = server.accept()
-connection.sendall(b"over to you")
-connection.shutdown(socket.SHUT_WR)
-print("heard", sum(len(data) for data in iter(lambda: connection.recv(65536), b"")), flush=True)
-"""
-
-
-def test_a_pod_hears_to_the_end_after_its_own_last_word(running: Running) -> None:
-    running.run(pod("listener", command=[sys.executable, "-c", LISTENER]))
-    until(lambda: running.kubectl("logs", "listener") == "listening\n")
-    with running.popen(*KACTL, "port-forward", *where(running), "listener", ":9001") as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline().split()[2].rpartition(b":")[2])
-        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
-            assert b"".join(iter(lambda: connection.recv(65536), b"")) == b"over to you"
-            connection.sendall(bytes(3_000_000))
-        until(lambda: running.kubectl("logs", "listener") == "listening\nheard 3000000\n")
-    running.kubectl("delete", "pod", "listener", "--now")
 
 
 @pytest.mark.parametrize("program", ["kactl", "kubectl"])

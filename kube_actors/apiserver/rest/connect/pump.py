@@ -47,8 +47,7 @@ class StreamPipe:
 
 
 async def pump(connection: Conversation, pipe: Pipe) -> None:
-    """Until the pod's side has ended, or the client is gone. Kubernetes' clients wait for no more than that: some tell
-    their own side of the end only when the whole connection has ended."""
+    """Until the pod's side has ended, or the client is gone."""
     tasks = Tasks("pump")
     upward = tasks.spawn(_upward(connection, pipe), "upward")
     downward = tasks.spawn(_downward(connection, pipe), "downward")
