@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import structlog
@@ -34,8 +34,14 @@ class HostPorts:
         self._tasks = Tasks("host ports")
 
     async def open(self, uid: str, ip: str, mappings: Sequence[PortMapping]) -> None:
-        """Lead the pod's host ports to it. Raises RuntimeFailure where one is in use; then none is open."""
+        """Lead the pod's host ports to it. Raises RuntimeFailure where one is in use. If it fails, none is open."""
         self.close(uid)
+        with ExitStack() as undo:
+            undo.callback(self.close, uid)
+            await self._open(uid, ip, mappings)
+            undo.pop_all()
+
+    async def _open(self, uid: str, ip: str, mappings: Sequence[PortMapping]) -> None:
         servers = self._servers[uid] = []
         for mapping in mappings:
             if mapping.protocol != "TCP":
@@ -43,9 +49,10 @@ class HostPorts:
                 continue
             for address in local_addresses() if mapping.host_ip in EVERYWHERE else [mapping.host_ip]:
                 try:
-                    servers.append(await self._listen(address, mapping, ip))
+                    servers.append(await self._bind(address, mapping, ip))
+                    # Only now, that somebody knows of it: whoever is cancelled here closes it.
+                    await servers[-1].start_serving()
                 except OSError as error:
-                    self.close(uid)
                     why = f"host port {address}:{mapping.host_port} cannot be had: {error.strerror or error}"
                     raise RuntimeFailure(why, "CreatePodSandboxError") from error
 
@@ -58,12 +65,12 @@ class HostPorts:
             self.close(uid)
         await self._tasks.stop()
 
-    async def _listen(self, address: str, mapping: PortMapping, ip: str) -> asyncio.Server:
+    async def _bind(self, address: str, mapping: PortMapping, ip: str) -> asyncio.Server:
         def accepted(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             where = f"{ip}:{mapping.container_port}"
             self._tasks.spawn(_carry(reader, writer, ip, mapping.container_port), f"connection to {where}")
 
-        return await asyncio.start_server(accepted, address, mapping.host_port)
+        return await asyncio.start_server(accepted, address, mapping.host_port, start_serving=False)
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, ip: str, port: int) -> None:
