@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -28,6 +29,7 @@ from kube_actors.node.runtime.interface import (
     Security,
 )
 from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime, procfs
+from kube_actors.node.runtime.process.launch import run_container
 from kube_actors.node.runtime.process.layout import ContainerId
 from kube_actors.node.runtime.process.shim import files, isolate
 
@@ -421,13 +423,20 @@ def held_back(runtime: ProcessRuntime, container: str) -> Callable[[], None]:
     return go_on
 
 
+async def claimed(runtime: ProcessRuntime, container: str) -> None:
+    """Its supervisor has come to be."""
+    async with asyncio.timeout(20):
+        while not (runtime._layout.container_folder(ContainerId.parse(container)) / files.CLAIM).exists():
+            await asyncio.sleep(0.01)
+
+
 async def test_a_start_that_is_cut_short_comes_to_its_end_first(
     runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
 ) -> None:
     container = await runtime.create_container(sandbox.sandbox_id, sh(f"touch {tmp_path}/ran; sleep 1000"))
     go_on = held_back(runtime, container)
     start = asyncio.ensure_future(runtime.start_container(container))  # noqa: TID251
-    await asyncio.sleep(0.2)
+    await claimed(runtime, container)
     start.cancel()
     await asyncio.sleep(0.2)
     assert not start.done()
@@ -444,7 +453,7 @@ async def test_what_a_killed_agent_was_starting_ends_when_it_was_removed_meanwhi
     container = await runtime.create_container(sandbox.sandbox_id, sh(script))
     go_on = held_back(runtime, container)
     start = asyncio.ensure_future(runtime.start_container(container))  # noqa: TID251
-    await asyncio.sleep(0.2)
+    await claimed(runtime, container)
     found = runtime._layout.container(ContainerId.parse(container))
     assert not runtime._layout.forget(found).running
     go_on()
@@ -452,6 +461,99 @@ async def test_what_a_killed_agent_was_starting_ends_when_it_was_removed_meanwhi
         await start
     assert not procfs.Process(*_said(tmp_path / "pid")).alive()
     runtime._layout.remove_container(found.id)
+
+
+async def test_what_a_killed_agent_was_starting_ends_when_the_container_was_made_anew_meanwhile(
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
+) -> None:
+    script = f"echo $$ >> {tmp_path}/pids; exec sleep 1000"
+    container = await runtime.create_container(sandbox.sandbox_id, sh(script))
+    held_back(runtime, container)
+    late = asyncio.ensure_future(runtime.start_container(container))  # noqa: TID251
+    await claimed(runtime, container)
+    held = tmp_path / "held"
+    folder = runtime._layout.container_folder(ContainerId.parse(container))
+    os.link(folder / files.LOG, held)
+    assert await run(runtime, sandbox, sh(script)) == container
+    reader = os.open(held, os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(RuntimeFailure):
+        await late
+    os.close(reader)
+    pids = [int(each) for each in (tmp_path / "pids").read_text().split()]
+    assert [pid for pid in pids if files.start_time(pid)] == [await _pid(runtime, container)]
+
+
+async def test_of_two_supervisors_one_starts_the_container(
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
+) -> None:
+    container = await runtime.create_container(sandbox.sandbox_id, sh(f"echo >> {tmp_path}/runs; exec sleep 1000"))
+    folder = runtime._layout.container_folder(ContainerId.parse(container))
+    failures = await asyncio.gather(run_container(folder), run_container(folder))
+    assert sorted(map(bool, failures)) == [False, True]
+    assert (tmp_path / "runs").read_text() == "\n"
+
+
+async def _pid(runtime: ProcessRuntime, container: str) -> int:
+    return runtime._layout.container(ContainerId.parse(container)).process.pid
+
+
+async def test_a_folder_that_is_no_container_yet_is_made_one(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    """As a disk that was full leaves it, or an agent that was killed."""
+    runtime._layout.container_folder(ContainerId("uid-1", "app", 0)).mkdir()
+    container = await run(runtime, sandbox, sh("exit 0"))
+    assert (await ended(runtime, container)).exit_code == 0
+
+
+async def test_folders_of_no_pod_are_swept(runtime: ProcessRuntime, sandbox: PodRecord) -> None:
+    """As an agent leaves them that was killed while it made or removed a pod."""
+    for uid in ("uid-1", "uid-2", "uid-3"):
+        (runtime._layout.pods / uid / "app_0").mkdir(parents=True)
+    await runtime.sweep({"uid-3"})
+    assert {each.name for each in runtime._layout.pods.iterdir()} == {"uid-1", "uid-3"}
+
+
+async def test_an_end_that_cannot_be_written_is_told_all_the_same(
+    runtime: ProcessRuntime, sandbox: PodRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = await run(runtime, sandbox, sh("sleep 1000"))
+    os.kill(runtime._layout.container(ContainerId.parse(container)).supervisor.pid, signal.SIGKILL)
+
+    def full(path: str, content: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    monkeypatch.setattr(files, "write_atomically", full)
+    assert (await ended(runtime, container)).exit_code == 137
+
+
+async def test_nothing_of_a_container_outlives_its_supervisor(
+    runtime: ProcessRuntime, sandbox: PodRecord, tmp_path: Path
+) -> None:
+    """Also what the command has started, in its session and out of it."""
+    script = f"sleep 1000 & echo $! >> {tmp_path}/pids; setsid sleep 1000 & echo $! >> {tmp_path}/pids; echo up; wait"
+    container = await run(runtime, sandbox, sh(script))
+    await logged(runtime, container, "up")
+    left = [(int(pid), files.start_time(int(pid))) for pid in (tmp_path / "pids").read_text().split()]
+    if runtime._groups is None:
+        del left[1]
+    os.kill(runtime._layout.container(ContainerId.parse(container)).supervisor.pid, signal.SIGKILL)
+    await ended(runtime, container)
+    async with asyncio.timeout(20):
+        while any(procfs.Process(*each).alive() for each in left):
+            await asyncio.sleep(0.01)
+
+
+async def test_pods_are_listed_while_one_is_being_removed(
+    runtime: ProcessRuntime, sandbox: PodRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = runtime._layout.sandbox
+
+    def removed_then(uid: str) -> object:
+        found = read(uid)
+        runtime._layout.remove_pod(uid)
+        return found
+
+    monkeypatch.setattr(runtime._layout, "sandbox", removed_then)
+    assert [pod.containers for pod in await runtime.list_pods()] == [()]
 
 
 def _said(file: Path) -> tuple[int, int]:

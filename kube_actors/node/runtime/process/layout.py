@@ -2,6 +2,7 @@
 
 ROOT/pods/UID/sandbox.json                      the pod: name, address, attempt
 ROOT/pods/UID/CONTAINER_ATTEMPT/config.json     what the supervisor shall run
+                               /claimed         a supervisor has begun to start it
                                /state.json      what runs or ran, written by the supervisor
                                /log, log.1 ...  its output
 ROOT/images/DIGEST/                             an unpacked root file system
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from kube_actors.node.runtime.interface import (
     PodRecord,
     RuntimeFailure,
 )
+from kube_actors.node.runtime.process import procfs
 from kube_actors.node.runtime.process.procfs import Process
 from kube_actors.node.runtime.process.shim import files
 
@@ -147,7 +149,12 @@ class Layout:
         files.write_atomically(str(self.pod_folder(uid) / SANDBOX), content)
 
     def containers(self, uid: str) -> Iterator[Container]:
-        for entry in sorted(self.pod_folder(uid).iterdir()):
+        try:
+            entries = sorted(self.pod_folder(uid).iterdir())
+        except FileNotFoundError:
+            # It is being removed.
+            return
+        for entry in entries:
             name, _, attempt = entry.name.rpartition("_")
             if name and attempt.isdigit():
                 with suppress(NoSuchContainer):
@@ -189,6 +196,11 @@ class Layout:
     def remove_pod(self, uid: str) -> None:
         shutil.rmtree(self.pod_folder(uid), ignore_errors=True)
 
+    def remains(self, known: Collection[str]) -> list[str]:
+        """The uids of folders that are of no pod: those of agents that were killed while they made or removed them."""
+        folders = {entry.name for entry in self.pods.iterdir()}
+        return sorted(folders - set(self.uids()) - set(known))
+
     def forget(self, container: Container) -> Container:
         """Nobody starts it from now on; how it stands then."""
         with suppress(FileNotFoundError):
@@ -209,12 +221,15 @@ class Layout:
 
     def _lost(self, container: Container) -> Container:
         if container.state.get("boot") == files.boot_id():
-            container.process.signal_group(9)
-        newest = (container.folder / files.STATE).stat().st_mtime
-        with suppress(OSError):
-            newest = max(newest, (container.folder / files.LOG).stat().st_mtime)
+            procfs.kill_rest(container.process, container.config["cgroups"])
+        newest = float(container.config["created_at"])
+        for name in (files.STATE, files.LOG):
+            with suppress(OSError):
+                newest = max(newest, (container.folder / name).stat().st_mtime)
         state = container.state | {
             "state": files.EXITED, "exit_code": KILLED, "finished_at": newest, "error": LOST,
         }  # fmt: skip
-        files.write_atomically(str(container.folder / files.STATE), state)
+        # On a full disk it is found out anew at each look.
+        with suppress(OSError):
+            files.write_atomically(str(container.folder / files.STATE), state)
         return Container(container.id, container.folder, container.config, state)

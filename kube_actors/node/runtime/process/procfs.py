@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -50,6 +50,29 @@ def kill_descendants(supervisor: Process) -> None:
     for pid in list(descendants(supervisor.pid)):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+def kill_rest(process: Process, groups: Sequence[str]) -> None:
+    """Everything of a container whose supervisor has gone: what its control groups hold, and its session."""
+    for pid in {*_members(groups), *_session(process)}:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _members(groups: Sequence[str]) -> Iterator[int]:
+    for group in groups:
+        with suppress(OSError), open(os.path.join(group, "cgroup.procs")) as file:
+            yield from map(int, file.read().split())
+
+
+def _session(leader: Process) -> Iterator[int]:
+    """The leader may have ended: as long as one of its session is left, nobody gets its pid."""
+    if leader.pid <= 0 or start_time(leader.pid) not in (0, leader.start):
+        return
+    for pid in [int(name) for name in os.listdir("/proc") if name.isdigit()]:
+        with suppress(OSError):
+            if os.getsid(pid) == leader.pid and start_time(pid) >= leader.start:
+                yield pid
 
 
 def usage(supervisor: Process) -> tuple[int, int]:

@@ -146,6 +146,7 @@ class ProcessRuntime:
             if self._groups is not None:
                 await self._groups.create_pod(spec.uid, spec.qos_class, spec.limits)
         except OSError as exc:
+            self._host_ports.close(spec.uid)
             raise RuntimeFailure(f"the sandbox cannot be written: {exc}", "CreatePodSandboxError") from exc
         self._changes.tell(spec.uid)
         record = self._layout.pod(spec.uid)
@@ -185,6 +186,8 @@ class ProcessRuntime:
         self._changes.tell(uid)
 
     async def sweep(self, known: Collection[str]) -> None:
+        for uid in self._layout.remains(known):
+            await asyncio.to_thread(self._layout.remove_pod, uid)
         if self._groups is not None:
             await self._groups.sweep(known)
 
@@ -205,6 +208,8 @@ class ProcessRuntime:
             raise NoSuchContainer(f"sandbox {sandbox_id} does not exist", CREATE)
         identity = ContainerId(uid, spec.name, spec.attempt)
         await self.remove_container(str(identity))
+        # A disk that was full, or an agent that was killed, may have left a folder that is no container yet.
+        await asyncio.to_thread(self._layout.remove_container, identity)
         folder = self._layout.container_folder(identity)
         image = self._images.must_find(spec.image)
         image_root = await asyncio.to_thread(self._images.root, spec.image)

@@ -6,7 +6,7 @@ import json
 import os
 from typing import Any
 
-CONFIG, STATE, LOG, SOCKET = "config.json", "state.json", "log", "io.sock"
+CONFIG, CLAIM, STATE, LOG, SOCKET = "config.json", "claimed", "state.json", "log", "io.sock"
 
 CREATED, RUNNING, EXITED = "created", "running", "exited"
 

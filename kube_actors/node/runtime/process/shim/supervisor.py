@@ -28,10 +28,15 @@ class Supervisor:
     """
 
     def __init__(self, folder: str) -> None:
+        """Raises OSError, such as where the container has a supervisor already."""
         self._folder = folder
-        self._config = files.read(os.path.join(folder, files.CONFIG))
+        # Through a descriptor: what comes to be under this name after the folder's removal is another container's.
+        self._files = f"/proc/self/fd/{os.open(folder, os.O_PATH | os.O_DIRECTORY)}"
+        # Of two agents after one another each may have begun to start it.
+        os.close(os.open(os.path.join(self._files, files.CLAIM), os.O_CREAT | os.O_EXCL, 0o600))
+        self._config = files.read(os.path.join(self._files, files.CONFIG))
         self._selector = selectors.DefaultSelector()
-        self._log = LogFile(os.path.join(folder, files.LOG), **self._config["logs"])
+        self._log = LogFile(os.path.join(self._files, files.LOG), **self._config["logs"])
         self._outputs: dict[int, tuple[bytes, int]] = {}
         self._exit_code: int | None = None
         self._pid = 0
@@ -52,17 +57,17 @@ class Supervisor:
             now = time.time_ns() / 1e9
             self._write_state(state=files.EXITED, started_at=0.0, finished_at=now, exit_code=exc.code, error=str(exc))
             raise
-        self._attached = AttachServer(
-            self._selector, self._folder, files.SOCKET, stdin, bool(self._config["stdin_once"])
-        )
-        self._watch_owner()
         # What no file tells of, no agent would ever end.
         try:
+            self._attached = AttachServer(
+                self._selector, self._files, files.SOCKET, stdin, bool(self._config["stdin_once"])
+            )
+            self._watch_owner()
             self._record(
                 state=files.RUNNING, pid=self._pid, start=files.start_time(self._pid), started_at=time.time_ns() / 1e9
             )
             # Who removes a container takes its config away before he looks for what runs; so one of us sees the other.
-            os.stat(os.path.join(self._folder, files.CONFIG))
+            os.stat(os.path.join(self._files, files.CONFIG))
         except OSError:
             self._end_the_rest()
             raise
@@ -78,7 +83,7 @@ class Supervisor:
                 key.data(events)
         self._log.close(time.time_ns())
         with contextlib.suppress(FileNotFoundError):
-            os.unlink(os.path.join(self._folder, files.SOCKET))
+            os.unlink(os.path.join(self._files, files.SOCKET))
         self._write_state(
             state=files.EXITED, finished_at=time.time_ns() / 1e9, exit_code=self._exit_code, oom=self._was_oom()
         )
@@ -231,7 +236,7 @@ class Supervisor:
     def _record(self, **changes: Any) -> None:
         """Raises OSError."""
         self._state |= changes
-        files.write_atomically(os.path.join(self._folder, files.STATE), self._state)
+        files.write_atomically(os.path.join(self._files, files.STATE), self._state)
 
     def _write_state(self, **changes: Any) -> None:
         # A full disk loses the end; the agent then sees a supervisor that has gone.
@@ -268,9 +273,9 @@ def supervise(folder: str) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for number in range(3):
         os.dup2(null, number)
-    supervisor = Supervisor(folder)
     answer: dict[str, Any] = {}
     try:
+        supervisor = Supervisor(folder)
         supervisor.start()
     except (command.CommandError, OSError) as exc:
         answer = {"error": str(exc)}
