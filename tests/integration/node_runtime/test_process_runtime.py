@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from kube_actors.node.runtime.interface import (
     RuntimeFailure,
     Security,
 )
-from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime, procfs
+from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime, images, procfs
 from kube_actors.node.runtime.process.launch import run_container
 from kube_actors.node.runtime.process.layout import ContainerId
 from kube_actors.node.runtime.process.shim import files, isolate
@@ -554,6 +555,31 @@ async def test_pods_are_listed_while_one_is_being_removed(
 
     monkeypatch.setattr(runtime._layout, "sandbox", removed_then)
     assert [pod.containers for pod in await runtime.list_pods()] == [()]
+
+
+async def test_an_image_is_unpacked_once_however_many_ask(
+    runtime: ProcessRuntime, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tar, at_work, most = tmp_path / "app.tar", 0, 0
+    with tarfile.open(tar, "w") as archive:
+        archive.add(__file__, "file")
+    apply = images.apply_layer
+
+    def slowly(archive: tarfile.TarFile, folder: Path) -> None:
+        nonlocal at_work, most
+        at_work += 1
+        most = max(most, at_work)
+        time.sleep(0.1)
+        apply(archive, folder)
+        at_work -= 1
+
+    monkeypatch.setattr(images, "apply_layer", slowly)
+    image = await runtime.pull(str(tar))
+    roots = await asyncio.gather(*(runtime.unpack(image, tmp_path) for _ in range(3)))
+    assert len(set(roots)) == 1
+    assert most == 1
+    await runtime.remove_image(image.id)
+    assert list(runtime._layout.images.iterdir()) == []
 
 
 def _said(file: Path) -> tuple[int, int]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tarfile
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 from kube_actors.node.runtime.interface import Image, ImageFailure, RuntimeFailure
@@ -34,6 +36,7 @@ class Images:
         self._unpacked = unpacked
         self._ignored: dict[str, Image] = {}
         self._named: dict[str, Image] = {}
+        self._unpacking = threading.Lock()
 
     def find(self, name: str) -> Image | None:
         """Raises ImageFailure for a path that is none."""
@@ -62,7 +65,13 @@ class Images:
         """Its unpacked files; never what the user named."""
         self._named = {name: image for name, image in self._named.items() if image.id != image_id}
         if image_id.startswith("sha256:"):
-            shutil.rmtree(self._unpacked / image_id.removeprefix("sha256:"), ignore_errors=True)
+            target = self._unpacked / image_id.removeprefix("sha256:")
+            with self._unpacking:
+                shutil.rmtree(_partial(target), ignore_errors=True)
+                # First under the name of what is not whole: an agent that is killed here leaves half of it.
+                with suppress(FileNotFoundError):
+                    target.rename(_partial(target))
+                shutil.rmtree(_partial(target), ignore_errors=True)
 
     def root(self, name: str) -> str:
         """The folder that is the container's root, unpacked if need be; empty for the machine's own. Blocks."""
@@ -73,8 +82,10 @@ class Images:
         if path.is_dir():
             return str(path)
         target = self._unpacked / image.id.removeprefix("sha256:")
-        if not target.is_dir():
-            _unpack(path, target)
+        # Two threads in one folder would leave half of it.
+        with self._unpacking:
+            if not target.is_dir():
+                _unpack(path, target)
         return str(target)
 
     def _ignore(self, name: str) -> Image:
@@ -90,9 +101,13 @@ def _identity(path: Path) -> str:
     return "sha256:" + hashlib.sha256(f"{path} {info.st_size} {info.st_mtime_ns}".encode()).hexdigest()
 
 
+def _partial(target: Path) -> Path:
+    return target.with_name(f"{target.name}.partial")
+
+
 def _unpack(path: Path, target: Path) -> None:
     """Into a folder beside it first, so that a half-unpacked image is never taken for a whole one."""
-    partial = target.with_name(f"{target.name}.partial")
+    partial = _partial(target)
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
