@@ -30,6 +30,8 @@ from kube_actors.node.status.manager import StatusManager
 log = structlog.get_logger(__name__)
 
 RETRY_SECONDS = 1.0
+# Seconds to end for a pod that the API has not any more; kubelet's own, in HandlePodCleanups.
+ORPHAN_GRACE = 1
 # Of a pod that holds neither resources nor ports nor an address any more.
 OVER = (Phase.TERMINATED, Phase.GONE)
 
@@ -225,7 +227,8 @@ class PodManager:
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"namespace": record.namespace, "name": record.name, "uid": record.uid},
-            "spec": {"containers": [{"name": name} for name in names]},
+            # What its grace was nobody knows any more.
+            "spec": {"containers": [{"name": name} for name in names], "terminationGracePeriodSeconds": ORPHAN_GRACE},
         }
         worker = self._worker(pod)
         worker.update_pod(None)

@@ -6,9 +6,9 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -227,6 +227,23 @@ async def test_an_address_that_is_taken_fails_the_sandbox_and_leaves_nothing(
     assert [each.uid for each in await runtime.list_pods()] == ["uid-1"]
     assert runtime._groups is not None
     assert runtime._groups.pods() == {"uid-1"}
+
+
+async def test_what_is_cut_short_while_it_starts_is_there_for_who_ends_the_pod(runtime: DockerRuntime) -> None:
+    async def cut_short(work: Coroutine[Any, Any, object]) -> None:
+        start = asyncio.ensure_future(work)  # noqa: TID251
+        await asyncio.sleep(0.05)
+        start.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await start
+
+    await cut_short(runtime.run_sandbox(pod("uid-1", 7)))
+    sandbox = await runtime.pod("uid-1")
+    assert sandbox is not None
+    assert sandbox.ready
+    container = await runtime.create_container(sandbox.sandbox_id, sh("sleep 1000"))
+    await cut_short(runtime.start_container(container))
+    assert (await record(runtime, container)).state is ContainerState.RUNNING
 
 
 async def test_environment_directory_user_limits_and_mounts(

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from kube_actors.api.resources import EVENTS, NODES
+from kube_actors.api.resources import EVENTS, NODES, PODS
 from kube_actors.node.prober.checks import http_get, tcp_connect
 from kube_actors.node.prober.container import ContainerChecks
 from kube_actors.node.runtime.interface import (
@@ -56,6 +56,19 @@ async def test_a_container_made_by_an_agent_that_died_before_its_start_is_no_run
     await world.agent.start()
     await world.until(lambda: world.status().get("phase") == "Running")
     assert world.container()["restartCount"] == 0
+
+
+async def test_a_pod_that_was_deleted_by_force_while_the_agent_was_away_ends_soon(make_world: MakeWorld) -> None:
+    world = await make_world(SimulatedConfig(Behaviour(stop_seconds=20)), make_pod())
+    await world.until(lambda: world.status().get("phase") == "Running")
+    await world.agent.stop()
+    world.client.remove(PODS, "default/p")
+    (pod,) = await world.runtime.list_pods()
+    world.agent = world.new_agent()
+    await world.agent.start()
+    await asyncio.sleep(5)
+    assert await world.runtime.list_pods() == []
+    assert pod.uid == "uid-p"
 
 
 class Outage:

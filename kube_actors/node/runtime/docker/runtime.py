@@ -56,7 +56,7 @@ KILL = "KillContainerError"
 UPDATE = "UpdateContainerError"
 # The API version that brought them.
 RECURSIVE_READ_ONLY = (1, 44)
-# A pod that is deleted waits so long for an engine that is just starting its container.
+# A pod that is deleted waits so long for an engine that is just starting its sandbox or container.
 START_SECONDS = 10.0
 
 
@@ -137,6 +137,10 @@ class DockerRuntime:
     async def run_sandbox(self, spec_: SandboxSpec) -> PodRecord:
         if not spec_.host_users:
             raise RuntimeFailure(NO_USER_NAMESPACES, CREATE_SANDBOX)
+        # As with a container: whoever ends the pod meanwhile has to find what the engine makes all the same.
+        return await to_its_end(self._run_sandbox(spec_), f"sandbox of {spec_.uid}", START_SECONDS)
+
+    async def _run_sandbox(self, spec_: SandboxSpec) -> PodRecord:
         await self._prepare_for_sandboxes()
         config = spec.sandbox_config(
             spec_,
