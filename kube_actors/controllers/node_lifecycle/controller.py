@@ -127,11 +127,11 @@ class NodeLifecycleController(Controller):
             (await self.perform(key, [PatchObject(NODES, "", key, {"metadata": {"labels": missing}})])).raise_error()
 
     async def _mark_pods(self, key: str, node: Obj, now: float) -> None:
-        """Pods of a node that stopped being ready are not ready either. Once a change, or a node agent that
-        still runs and this would write against each other."""
+        """Pods of a node that was given up are not ready either: a node that says itself that it is not ready still
+        speaks for its pods. Once a change, or a node agent that still runs and this would write against each other."""
         ready = condition(node, "Ready") or {}
         change = str(ready.get("lastTransitionTime") or "")
-        if taints.health_taint(node) is None or self._marked.get(key) == change:
+        if taints.health_taint(node) != taints.UNREACHABLE or self._marked.get(key) == change:
             return
         marks = [mark for pod in self.pods.by_index(NODE, key) for mark in pod_not_ready(pod, now)]
         report = await self.perform(key, [AllAtOnce(tuple(marks))])

@@ -114,13 +114,18 @@ async def test_nodes_are_given_up_one_every_ten_seconds(server: Any, run: Any, o
 
 
 @pytest.mark.looptime
-async def test_a_node_that_says_it_is_not_ready_gets_the_other_taint(server: Any, run: Any, of: Any) -> None:
+async def test_a_node_that_says_it_is_not_ready_gets_the_other_taint_and_speaks_for_its_pods(
+    server: Any, run: Any, of: Any
+) -> None:
     bad = ready_node(of, "a", unschedulable=True)
     bad["status"]["conditions"] = [{"type": "Ready", "status": "False"}, {"type": "DiskPressure", "status": "True"}]
     server.put(bad)
     server.put(ready_node(of, "b"))
+    ready = {"type": "Ready", "status": "True"}
+    server.put(of("Pod", "p", spec={"nodeName": "a"}, status={"phase": "Running", "conditions": [ready]}))
     await run(NodeLifecycleController)
     await live(server, of, ["a", "b"], 20)
+    assert condition(server.peek(PODS, "default/p"), "Ready")["status"] == "True"
     assert taint_keys(server, "a") == {
         ("node.kubernetes.io/not-ready", "NoSchedule"),
         ("node.kubernetes.io/not-ready", "NoExecute"),
