@@ -318,10 +318,13 @@ def test_a_full_or_read_only_disk_and_a_taken_port_are_told_and_heal(own: Docker
         before = pods.pod("calm")
         fill(filler)
         with own.lab.popen("busybox", "nc", "-l", "-p", "9876"):
-            pods.create(pod("full", FOREVER))
+            files = {"volumes": [{"name": "files", "configMap": {"name": "kube-root-ca.crt"}}]}
+            pods.create(pod("full", FOREVER, spec=files), pod("bare", FOREVER))
             until(lambda: "No space left on device" in "".join(pods.events("full", "FailedMount")), "it is told")
+            until(lambda: "No space left on device" in str(pods.container("bare")["state"]), "it is told")
             filler.unlink()
-            pods.wait("full")
+            for name in ("full", "bare"):
+                pods.wait(name)
             run("mount", "-o", "remount,bind,ro", str(own.node_folder / "pods"))
             pods.create(pod("ro", FOREVER))
             until(lambda: "Read-only file system" in "".join(pods.events("ro", "FailedMount")), "it is told")
