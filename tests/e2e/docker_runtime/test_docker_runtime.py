@@ -273,7 +273,7 @@ async def test_control_groups_of_pods_outlive_the_agent_and_those_of_dead_pods_a
 ) -> None:
     await run(runtime, sandbox, sh(FOREVER))
     assert runtime._groups is not None
-    runtime._groups.create_pod("dead", "Burstable", Limits(100))
+    await runtime._groups.create_pod("dead", "Burstable", Limits(100))
     successor = DockerRuntime(runtime._config)
     await successor.start()
     try:
