@@ -11,6 +11,7 @@ import tarfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,7 @@ from kube_actors.node.runtime.interface import (
 from kube_actors.node.runtime.process import ProcessConfig, ProcessRuntime, images, procfs
 from kube_actors.node.runtime.process.launch import run_container
 from kube_actors.node.runtime.process.layout import ContainerId
+from kube_actors.node.runtime.process.sessions import ProcessExec
 from kube_actors.node.runtime.process.shim import files, isolate
 
 STATIC_BUSYBOX = Path("/bin/busybox")
@@ -586,6 +588,23 @@ def _said(file: Path) -> tuple[int, int]:
     """The process whose pid the file holds, where it came so far; and its start."""
     pid = int(file.read_text() or 0) if file.exists() else 0
     return pid, files.start_time(pid)
+
+
+async def test_a_session_that_is_opened_while_its_container_ends_leaves_nothing(
+    runtime: ProcessRuntime, sandbox: PodRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    container = await run(runtime, sandbox, sh("sleep 1000"))
+    open_session = ProcessExec.open
+
+    async def slowly(*arguments: Any, **options: Any) -> ProcessExec:
+        session = await open_session(*arguments, **options)
+        await runtime.stop_container(container, 0)
+        return session
+
+    monkeypatch.setattr(ProcessExec, "open", slowly)
+    session = await runtime.exec(container, ("true",), stdin=False, tty=False)
+    await session.close()
+    assert runtime._sessions == {}
 
 
 async def test_a_volume_that_is_written_later_is_seen(

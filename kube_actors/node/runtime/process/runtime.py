@@ -333,9 +333,17 @@ class ProcessRuntime:
     async def exec(self, container_id: str, command: tuple[str, ...], *, stdin: bool, tty: bool) -> ExecSession:
         container = self._running(container_id, "ExecFailed")
         session = await ProcessExec.open(container.folder, command, stdin=stdin, tty=tty)
-        sessions = self._sessions.setdefault(str(container.id), set())
+        key = str(container.id)
+        sessions = self._sessions.setdefault(key, set())
         sessions.add(session)
-        session.on_close(lambda: sessions.discard(session))
+
+        def closed() -> None:
+            sessions.discard(session)
+            # The container may have ended while the session was opened: nobody else would take its place away.
+            if not sessions and self._sessions.get(key) is sessions:
+                del self._sessions[key]
+
+        session.on_close(closed)
         return session
 
     async def attach(self, container_id: str, *, stdin: bool, tty: bool) -> ExecSession:

@@ -102,8 +102,11 @@ class ProcessExec:
             self._closed()
         if self._terminal is not None:
             self._terminal.close()
-        await self._streams.exited.wait()
-        self._transport.close()
+        try:
+            await self._streams.exited.wait()
+        finally:
+            # Also for who is cancelled here.
+            self._transport.close()
 
 
 class _Streams(asyncio.SubprocessProtocol):
