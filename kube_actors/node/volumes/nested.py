@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kube_actors.api import Obj
+from kube_actors.node.pods.view import specs
 
 
 def mount_points_in(pod: Obj, volume: str) -> set[str]:
@@ -15,18 +16,13 @@ def mount_points_in(pod: Obj, volume: str) -> set[str]:
 
     v at /etc/app, w at /etc/app/a/b, x at /etc/app/a/b/c    ->    a/b
     """
-    return {inside for container in _containers(pod) for inside in _in_container(container, volume)}
+    return {inside for container, _ in specs(pod) for inside in _in_container(container, volume)}
 
 
 def make_mount_points(folder: Path, pod: Obj, volume: str) -> None:
     """Raises OSError."""
     for each in mount_points_in(pod, volume):
         (folder / each).mkdir(parents=True, exist_ok=True)
-
-
-def _containers(pod: Obj) -> Iterator[Obj]:
-    for kind in ("initContainers", "containers", "ephemeralContainers"):
-        yield from pod["spec"].get(kind) or ()
 
 
 def _in_container(container: Obj, volume: str) -> Iterator[str]:
